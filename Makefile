@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+# One non-recursive makefile. Everything that is built lies under build/; see `make help`.
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
+PREFIX  ?= /usr/local
+CNIDIR  ?= /opt/cni/bin
+B       := build
+ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+MULTI   := $(shell $(CC) -print-multiarch)
+
+# What a build under sanitizers adds; `make SAN=1` builds below build/san.
+ifdef SAN
+B       := build/san
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+
+pkgs     := libuv libcurl libcjson yaml-0.1 libmnl libbpf
+CFLAGS   ?= -O2 -g
+CFLAGS   += -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -fno-strict-aliasing \
+            -ffunction-sections -fdata-sections $(SANFLAGS)
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(B)/gen $(shell pkg-config --cflags $(pkgs))
+LDFLAGS  += -Wl,--gc-sections $(SANFLAGS)
+DEPFLAGS  = -MMD -MP
+BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
+            -Wno-unused-parameter -fno-stack-protector -I. -I/usr/include/$(MULTI)
+
+# --- sources ----------------------------------------------------------------------------------
+lib_src   := $(wildcard lib/*.c)
+cni_src   := $(wildcard cni/*.c)
+# What the CNI plugin needs of the datapath: pins and attachments, no loading.
+attach_src := datapath/pins.c datapath/attach.c
+load_src  := $(filter-out $(attach_src),$(wildcard datapath/*.c))
+agent_src := $(filter-out agent/main.c agent/ctl/%,$(wildcard agent/*.c agent/*/*.c))
+ctl_src   := $(wildcard agent/ctl/*.c)
+unit_src  := $(wildcard tests/unit/test_*.c)
+tool_src  := $(wildcard tests/bench/*.c tests/tools/*.c)
+bpf_src   := datapath/bpf/linnet.bpf.c
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+lib_obj   := $(call obj,$(lib_src))
+agent_obj := $(call obj,$(agent_src) $(load_src) $(attach_src))
+cni_lib_obj := $(call obj,$(filter-out cni/main.c,$(cni_src)))
+units     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit_src))
+tools     := $(patsubst tests/bench/%.c,$(B)/tests/%,$(patsubst tests/tools/%.c,$(B)/tests/%,$(tool_src)))
+skel      := $(B)/gen/linnet.skel.h
+
+bins := $(if $(cni_src),$(B)/linnet) $(if $(wildcard agent/main.c),$(B)/linnetd) \
+        $(if $(ctl_src),$(B)/linnetctl)
+
+.PHONY: all tests units install lint format help clean
+all: $(bins) ## build the three programs (default)
+tests: all $(units) $(tools) ## build the test programs too
+units: $(units) ## build the unit tests
+
+# --- rules ------------------------------------------------------------------------------------
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) -c $< -o $@
+
+$(B)/bpf/%.o: datapath/bpf/%.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPFFLAGS) $(DEPFLAGS) -c $< -o $@.tmp
+	$(BPFTOOL) gen object $@ $@.tmp
+
+$(skel): $(B)/bpf/linnet.bpf.o
+	@mkdir -p $(@D)
+	$(BPFTOOL) gen skeleton $< name linnet_bpf > $@
+
+# Objects that use the skeleton; the rest must not wait for clang.
+$(call obj,$(load_src) $(unit_src)): | $(skel)
+
+# The plugin runs once for every pod: linked statically it starts several times faster. Its
+# sanitizer build cannot be.
+ifdef SAN
+cni_libs := -lbpf -lmnl -lcjson
+else
+cni_libs := -static -lbpf -lelf -lzstd -lz -lmnl -lcjson
+endif
+$(B)/linnet: $(call obj,$(cni_src) $(attach_src)) $(lib_obj)
+	$(CC) $(LDFLAGS) $^ -o $@ $(cni_libs)
+
+agent_libs := -lbpf -lmnl $(shell pkg-config --libs libuv libcurl libcjson yaml-0.1)
+$(B)/linnetd: $(call obj,agent/main.c) $(agent_obj) $(lib_obj)
+	$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
+
+$(B)/linnetctl: $(call obj,$(ctl_src)) $(agent_obj) $(lib_obj)
+	$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
+
+# A unit test sees everything but the main() files.
+$(units): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(agent_obj) $(cni_lib_obj) $(lib_obj)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ -o $@ -lcmocka $(agent_libs)
+
+$(B)/tests/%: $(B)/obj/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ -o $@ -lm
+
+$(B)/tests/%: $(B)/obj/tests/tools/%.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ -o $@
+
+install: all ## install below $(DESTDIR)
+	install -D -m 0755 $(B)/linnet $(DESTDIR)$(CNIDIR)/linnet
+	install -D -m 0755 $(B)/linnetd $(DESTDIR)$(PREFIX)/sbin/linnetd
+	$(if $(ctl_src),install -D -m 0755 $(B)/linnetctl $(DESTDIR)$(PREFIX)/bin/linnetctl)
+
+c_files = $(shell git ls-files '*.c' '*.h')
+sh_files = $(shell git ls-files hack tests .ci | xargs grep -lE '^\#!.*(bash|/sh|bats)' 2>/dev/null)
+lint: $(skel) ## clang-format, clang-tidy, a clang build, the ABI's padding, shellcheck
+	hack/lint
+
+format: ## reformat the C sources in place
+	clang-format -i $(c_files)
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+-include $(shell find build -name '*.d' 2>/dev/null)

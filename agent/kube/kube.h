@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The API server as linnet sees it: credentials, one HTTP client on the agent's libuv loop (libcurl
+ * multi), and one reflector per resource that lists, watches, resumes and lists again, and keeps
+ * the store true to it.
+ */
+#include "agent/model/store.h"
+#include "lib/err.h"
+
+#include <uv.h>
+
+struct lnt_kube_config {
+	char *server; /* "https://host:port" without trailing slash */
+	char *ca_file; /* or NULL with ca_data */
+	char *ca_data; /* PEM */
+	char *token;   /* bearer token, or NULL */
+	char *token_file; /* read again when it changes (bound tokens rotate), or NULL */
+	char *cert_file, *key_file; /* client certificate, or NULL */
+	char *cert_data, *key_data; /* PEM */
+	bool insecure; /* insecure-skip-tls-verify */
+};
+
+/* Reads a kubeconfig (current context). Relative paths are relative to the file. */
+int lnt_kube_config_load(const char *path, struct lnt_err *e, struct lnt_kube_config *ret_cfg);
+
+/* In-cluster: KUBERNETES_SERVICE_HOST/_PORT and the service account's mount @sa_dir
+ * ("/var/run/secrets/kubernetes.io/serviceaccount" when NULL). */
+int lnt_kube_config_in_cluster(const char *sa_dir, struct lnt_err *e,
+	struct lnt_kube_config *ret_cfg);
+
+void lnt_kube_config_clear(struct lnt_kube_config *cfg);
+
+struct lnt_kube;
+
+/* What the client wants known. Called on the loop. */
+struct lnt_kube_events {
+	/* Every kind has been listed once: the store is complete. Called once. */
+	void (*synced)(void *ctx);
+	void *ctx;
+};
+
+/* A client and a reflector for each kind, feeding @store. @cfg is copied. Nothing is sent yet. */
+struct lnt_kube *lnt_kube_new(uv_loop_t *loop, const struct lnt_kube_config *cfg,
+	struct lnt_store *store, const struct lnt_kube_events *events, struct lnt_err *e);
+
+/* Starts listing and watching. */
+void lnt_kube_start(struct lnt_kube *k);
+
+/* State of one watch, for status. */
+struct lnt_kube_watch_state {
+	const char *resource;	   /* "pods" */
+	bool synced;		   /* listed at least once */
+	bool streaming;		   /* a watch is open now */
+	uint64_t age_ms;	   /* since the last event, bookmark or list */
+	uint64_t events, relists, errors;
+	const char *last_error;	   /* "" when none; valid until the loop runs again */
+};
+void lnt_kube_watch_state(const struct lnt_kube *k, enum lnt_kind kind,
+	struct lnt_kube_watch_state *ret_state);
+
+/* Cancels everything and closes its handles on the loop; @k is freed when they are closed. */
+void lnt_kube_close(struct lnt_kube *k);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What linnet keeps of Kubernetes: objects reduced to the fields that matter as they are decoded,
+ * so that memory follows the model and not the JSON. Plain data; decode/ (agent/kube) makes them,
+ * the store owns them, compile/ only reads them.
+ *
+ * Strings marked "interned" come from lnt_intern(): equal strings are equal pointers.
+ */
+#include "lib/addr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum lnt_kind {
+	LNT_KIND_NAMESPACE,
+	LNT_KIND_NODE,
+	LNT_KIND_POD,
+	LNT_KIND_SERVICE,
+	LNT_KIND_ENDPOINTSLICE,
+	LNT_KIND_NETWORKPOLICY,
+	LNT_KIND_MAX,
+};
+
+/* The head of every object. */
+struct lnt_meta {
+	enum lnt_kind kind;
+	const char *ns;	  /* interned; "" for cluster-scoped kinds */
+	const char *name; /* interned */
+	char *uid;	  /* owned */
+};
+
+struct lnt_label {
+	const char *key;   /* interned */
+	const char *value; /* interned */
+};
+
+/* Sorted by strcmp() of key; keys are unique. */
+struct lnt_labels {
+	struct lnt_label *items; /* owned */
+	size_t n;
+};
+
+struct lnt_namespace {
+	struct lnt_meta meta;
+	struct lnt_labels labels;
+};
+
+struct lnt_node {
+	struct lnt_meta meta;
+	struct in6_addr addrs[8]; /* status.addresses of type InternalIP and ExternalIP */
+	size_t n_addrs;
+	struct in6_addr internal[2]; /* first InternalIP of each family, IPv4 first */
+	size_t n_internal;
+	struct lnt_prefix pod_cidrs[2];
+	size_t n_pod_cidrs;
+};
+
+/* IANA numbers; 0: any (policy ports without protocol are TCP, as the API says). */
+struct lnt_named_port {
+	const char *name; /* interned */
+	uint8_t proto;
+	uint16_t port; /* host byte order */
+};
+
+struct lnt_pod {
+	struct lnt_meta meta;
+	struct lnt_labels labels;
+	const char *node; /* interned spec.nodeName, "" when not scheduled */
+	struct in6_addr addrs[2]; /* status.podIPs */
+	size_t n_addrs;
+	struct lnt_named_port *ports; /* owned; named container ports */
+	size_t n_ports;
+	bool host_network;
+	bool terminated; /* phase Succeeded or Failed: its address may be another's */
+};
+
+struct lnt_service_port {
+	const char *name; /* interned, "" when unnamed */
+	uint8_t proto;
+	uint16_t port; /* host byte order */
+	uint16_t node_port;
+};
+
+struct lnt_service {
+	struct lnt_meta meta;
+	struct in6_addr cluster_ips[2]; /* none: headless or ExternalName */
+	size_t n_cluster_ips;
+	struct lnt_service_port *ports; /* owned */
+	size_t n_ports;
+};
+
+struct lnt_slice_port {
+	const char *name; /* interned, "" when unnamed */
+	uint8_t proto;
+	uint16_t port; /* host byte order */
+};
+
+struct lnt_slice_endpoint {
+	struct in6_addr addr; /* addresses[0]; the API makes the others of no use */
+	bool ready;	      /* absent means true */
+	bool serving;	      /* absent means ready */
+	bool terminating;
+	const char *node; /* interned, "" when absent */
+};
+
+struct lnt_endpointslice {
+	struct lnt_meta meta;
+	const char *service; /* interned: label kubernetes.io/service-name, "" when absent */
+	bool is6;	     /* addressType IPv6; FQDN slices are not kept */
+	struct lnt_slice_port *ports; /* owned */
+	size_t n_ports;
+	struct lnt_slice_endpoint *endpoints; /* owned */
+	size_t n_endpoints;
+};
+
+enum lnt_label_op { LNT_OP_IN, LNT_OP_NOT_IN, LNT_OP_EXISTS, LNT_OP_NOT_EXISTS };
+
+struct lnt_requirement {
+	const char *key; /* interned */
+	enum lnt_label_op op;
+	const char **values; /* owned array of interned strings, sorted by strcmp */
+	size_t n_values;
+};
+
+/* metav1.LabelSelector; matchLabels are In with one value. No requirements: selects everything. */
+struct lnt_selector {
+	struct lnt_requirement *reqs; /* owned, sorted by key, op, values */
+	size_t n_reqs;
+};
+
+struct lnt_netpol_peer {
+	bool has_namespaces; /* namespaceSelector present */
+	bool has_pods;	     /* podSelector present */
+	bool has_block;	     /* ipBlock present */
+	struct lnt_selector namespaces;
+	struct lnt_selector pods;
+	struct lnt_prefix block;
+	struct lnt_prefix *except; /* owned */
+	size_t n_except;
+};
+
+struct lnt_netpol_port {
+	uint8_t proto;
+	const char *name;  /* interned; named port, NULL when by number or absent */
+	uint16_t port;	   /* host byte order; 0: every port of proto */
+	uint16_t end_port; /* inclusive; 0: none */
+};
+
+struct lnt_netpol_rule {
+	struct lnt_netpol_peer *peers; /* owned; none: any peer */
+	size_t n_peers;
+	struct lnt_netpol_port *ports; /* owned; none: any port and protocol */
+	size_t n_ports;
+};
+
+struct lnt_netpol {
+	struct lnt_meta meta;
+	struct lnt_selector pods;
+	bool ingress; /* policyTypes, defaulted */
+	bool egress;
+	struct lnt_netpol_rule *ingress_rules; /* owned */
+	size_t n_ingress_rules;
+	struct lnt_netpol_rule *egress_rules; /* owned */
+	size_t n_egress_rules;
+	char *unsupported; /* owned; what could not be understood, NULL: nothing */
+};
+
+/* One shared copy of @s; equal strings give equal pointers. Reference counted. NULL: no memory. */
+const char *lnt_intern(const char *s);
+/* Gives back one reference. NULL is fine. */
+void lnt_unintern(const char *s);
+
+/* Frees an object of any kind with all it owns. NULL is fine. */
+void lnt_object_free(struct lnt_meta *obj);
+
+/* The value of label @key (interned), or NULL. */
+const char *lnt_labels_get(const struct lnt_labels *labels, const char *key);
+
+/* metav1.LabelSelector semantics: all requirements hold; NotIn and DoesNotExist match absent keys. */
+bool lnt_selector_matches(const struct lnt_selector *sel, const struct lnt_labels *labels);
+
+/* A canonical text of @sel, equal for equal selectors; the caller frees it. NULL: no memory. */
+char *lnt_selector_text(const struct lnt_selector *sel);

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+/*
+ * The maps' ABI: the one header that BPF programs and user space share. Addresses are 16 bytes in
+ * network byte order, IPv4 mapped (::ffff:a.b.c.d). Padding is explicit and zero. Each map has one
+ * writer, named at its declaration in bpf/maps.h. A change of any layout raises LNT_ABI_VERSION,
+ * which is part of the pin path, so that two versions never read each other's entries.
+ */
+#include <linux/in6.h>
+#include <linux/types.h>
+
+#define LNT_ABI_VERSION 1
+
+#ifdef __cplusplus
+#error "C only"
+#endif
+#define LNT_ASSERT_SIZE(type, size)                                                                \
+	_Static_assert(sizeof(struct type) == (size), #type " changed: raise LNT_ABI_VERSION")
+
+/* Identities. Peers that no selector tells apart share a number; numbers are local to the node. */
+enum lnt_identity {
+	LNT_ID_ANY = 0,	       /* in policy keys only: any peer */
+	LNT_ID_WORLD = 1,      /* an address nothing is known about */
+	LNT_ID_HOST = 2,       /* this node itself */
+	LNT_ID_NODE = 3,       /* another node of the cluster */
+	LNT_ID_UNLABELLED = 4, /* a container attached without a pod */
+	LNT_ID_FIRST = 256,    /* the first number for pods */
+};
+
+enum lnt_direction { LNT_INGRESS = 0, LNT_EGRESS = 1 };
+
+/*
+ * Where a packet is seen. Part of a flow's key, so that an entry made for one place never matches
+ * a packet at another: what came from a pod's device is never mistaken for something off the wire.
+ * The key's scope is the pod device's ifindex with LNT_SCOPE_TO_POD for its egress side, or
+ * LNT_SCOPE_NODE for all node devices together.
+ */
+#define LNT_SCOPE_NODE	 0u
+#define LNT_SCOPE_TO_POD 0x80000000u
+
+/* What is done with a flow's packets once rewritten. */
+enum lnt_action {
+	LNT_ACT_DROP = 0,
+	LNT_ACT_STACK, /* up or on through the host's stack */
+	LNT_ACT_PEER,  /* into the local pod behind ifindex */
+	LNT_ACT_NEIGH, /* out of device ifindex, towards nexthop */
+};
+
+enum lnt_flow_flag {
+	LNT_F_REPLY = 1 << 0,	  /* the entry of the replies; policy was asked of the other */
+	LNT_F_REPLIED = 1 << 1,	  /* both directions have been seen */
+	LNT_F_FIN = 1 << 2,	  /* this direction has sent FIN */
+	LNT_F_RST = 1 << 3,	  /* this direction has sent RST */
+	LNT_F_NAT_SRC = 1 << 4,	  /* nat_saddr, nat_sport replace the source */
+	LNT_F_NAT_DST = 1 << 5,	  /* nat_daddr, nat_dport replace the destination */
+	LNT_F_CHECK_MAC = 1 << 6, /* packets must come from src_mac */
+	LNT_F_REWRITE_MAC = 1 << 7, /* write new_dmac and new_smac */
+};
+
+/* One direction of a connection. ICMP echo: both ports are the identifier. */
+struct lnt_flow_key {
+	struct in6_addr saddr;
+	struct in6_addr daddr;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto;
+	__u8 pad[3];
+	__u32 scope; /* see LNT_SCOPE_NODE */
+};
+LNT_ASSERT_SIZE(lnt_flow_key, 44);
+
+/* All that must be done to the packets of one direction, decided at `epoch`. */
+struct lnt_flow {
+	__u32 epoch;
+	__u8 action; /* enum lnt_action */
+	__u8 flags;  /* enum lnt_flow_flag */
+	__u8 reason; /* enum lnt_drop, when action is LNT_ACT_DROP */
+	__u8 family; /* of nexthop: AF_INET or AF_INET6, LNT_ACT_NEIGH only */
+	__u32 ifindex;
+	__u32 peer_scope; /* scope of the other direction's entry */
+	__u16 idle;	  /* sweeps without a packet; aged by the sweeper, cleared by packets */
+	__u8 src_mac[6];
+	__u8 new_dmac[6];
+	__u8 new_smac[6];
+	struct in6_addr nexthop;
+	struct in6_addr nat_saddr;
+	struct in6_addr nat_daddr;
+	__be16 nat_sport;
+	__be16 nat_dport;
+	__u32 src_identity; /* of the connection's opener and its target, for explanations */
+	__u32 dst_identity;
+	__u32 rule; /* the rule that allowed it, see lnt_policy_value */
+	__u32 pad;
+	__u64 packets;
+	__u64 bytes;
+};
+LNT_ASSERT_SIZE(lnt_flow, 120);
+
+/* A connection of which only the opener has been seen, filed under the key of its replies. */
+struct lnt_pending {
+	struct lnt_flow_key orig; /* key of the opener's direction */
+	__u32 packets;		  /* seen from the opener */
+	struct lnt_flow fwd;
+	struct lnt_flow reply;
+};
+LNT_ASSERT_SIZE(lnt_pending, 288);
+
+/* A local pod, by each of its addresses. Absent: nothing may leave or enter (fail closed). */
+enum lnt_endpoint_flag {
+	LNT_EP_ISOLATED_INGRESS = 1 << 0, /* only what policy_id allows */
+	LNT_EP_ISOLATED_EGRESS = 1 << 1,
+};
+struct lnt_endpoint_value {
+	__u32 ifindex; /* host side of its veth */
+	__u32 identity;
+	__u32 policy_id;
+	__u8 flags; /* enum lnt_endpoint_flag */
+	__u8 pad;
+	__u8 mac[6];	  /* of the pod's side */
+	__u8 host_mac[6]; /* of the host's side */
+	__u8 pad2[2];
+};
+LNT_ASSERT_SIZE(lnt_endpoint_value, 28);
+
+/* Who an address is: pods and nodes of the whole cluster. */
+struct lnt_peer_value {
+	__u32 identity;
+};
+LNT_ASSERT_SIZE(lnt_peer_value, 4);
+
+/* Ranges that are reached without masquerading: the cluster's pod CIDRs. */
+struct lnt_cidr_key {
+	__u32 prefixlen; /* 0-128, over the mapped form */
+	struct in6_addr addr;
+};
+LNT_ASSERT_SIZE(lnt_cidr_key, 20);
+
+struct lnt_cidr_value {
+	__u32 flags; /* LNT_CIDR_* */
+};
+#define LNT_CIDR_CLUSTER (1u << 0)
+LNT_ASSERT_SIZE(lnt_cidr_value, 4);
+
+/*
+ * Policy: LPM over {policy, identity, direction, protocol, port}. All but the last two match as a
+ * whole; protocol and port may be cut: LNT_POLICY_ALL matches every protocol, LNT_POLICY_PROTO every
+ * port of one, longer ones a port prefix. identity LNT_ID_ANY is a second look-up.
+ */
+struct lnt_policy_key {
+	__u32 prefixlen;
+	__u32 policy_id;
+	__u32 identity;
+	__u8 direction; /* enum lnt_direction */
+	__u8 proto;
+	__be16 port; /* destination port */
+};
+#define LNT_POLICY_ALL	 72u
+#define LNT_POLICY_PROTO 80u
+#define LNT_POLICY_PORT	 96u
+LNT_ASSERT_SIZE(lnt_policy_key, 16);
+
+enum lnt_verdict { LNT_DENY = 0, LNT_ALLOW = 1 };
+struct lnt_policy_value {
+	__u8 verdict; /* enum lnt_verdict */
+	__u8 pad[3];
+	__u32 rule; /* index into the agent's table of rule names; 0: none */
+};
+LNT_ASSERT_SIZE(lnt_policy_value, 8);
+
+/* Services at the socket: frontend -> {id, count}, then {id, slot} -> backend. */
+struct lnt_service_key {
+	struct in6_addr addr;
+	__be16 port;
+	__u8 proto;
+	__u8 pad;
+};
+LNT_ASSERT_SIZE(lnt_service_key, 20);
+
+struct lnt_service_value {
+	__u32 id;    /* never reused while entries of it exist */
+	__u32 count; /* backends in slots 0..count-1; 0: refuse */
+};
+LNT_ASSERT_SIZE(lnt_service_value, 8);
+
+struct lnt_backend_key {
+	__u32 service_id;
+	__u32 slot;
+};
+LNT_ASSERT_SIZE(lnt_backend_key, 8);
+
+struct lnt_backend_value {
+	struct in6_addr addr;
+	__be16 port;
+	__u8 pad[2];
+};
+LNT_ASSERT_SIZE(lnt_backend_value, 20);
+
+/* What a socket believes it talks to: for getpeername of connected sockets. */
+struct lnt_sock_peer {
+	struct in6_addr service_addr;
+	struct in6_addr backend_addr;
+	__be16 service_port;
+	__be16 backend_port;
+};
+LNT_ASSERT_SIZE(lnt_sock_peer, 36);
+
+/* The same for the datagrams of an unconnected socket: backend -> service. */
+struct lnt_sock_rev_key {
+	__u64 cookie;
+	struct in6_addr backend_addr;
+	__be16 backend_port;
+	__u8 pad[6];
+};
+LNT_ASSERT_SIZE(lnt_sock_rev_key, 32);
+
+struct lnt_sock_rev_value {
+	struct in6_addr addr;
+	__be16 port;
+	__u8 pad[2];
+};
+LNT_ASSERT_SIZE(lnt_sock_rev_value, 20);
+
+/* Ports of a fragmented datagram, from its first fragment. */
+struct lnt_frag_key {
+	struct in6_addr saddr;
+	struct in6_addr daddr;
+	__be32 id;
+	__u32 scope;
+	__u8 proto;
+	__u8 pad[3];
+};
+LNT_ASSERT_SIZE(lnt_frag_key, 44);
+
+struct lnt_frag_value {
+	__be16 sport;
+	__be16 dport;
+};
+LNT_ASSERT_SIZE(lnt_frag_value, 4);
+
+/* Written by the agent: raised whenever policy, endpoints, services or routes changed. */
+struct lnt_state {
+	__u32 epoch;
+	__u32 pad;
+};
+LNT_ASSERT_SIZE(lnt_state, 8);
+
+/* Why a packet was dropped. Texts: lnt_drop_text(). */
+enum lnt_drop {
+	LNT_DROP_NONE = 0,
+	LNT_DROP_MALFORMED,	  /* headers that do not parse */
+	LNT_DROP_NO_ENDPOINT,	  /* the pod is not programmed yet (fail closed) */
+	LNT_DROP_SPOOFED_IP,	  /* source address is not the pod's */
+	LNT_DROP_SPOOFED_MAC,	  /* source MAC is not the pod's */
+	LNT_DROP_FOREIGN_ND,	  /* ARP or ND that speaks for somebody else, or as a router */
+	LNT_DROP_WIRE_SPOOFED,	  /* from the wire with a local pod's source address */
+	LNT_DROP_POLICY_INGRESS,  /* isolated, no rule matched, at the destination */
+	LNT_DROP_POLICY_EGRESS,	  /* isolated, no rule matched, at the source */
+	LNT_DROP_NO_ROUTE,	  /* the node has no route to the destination */
+	LNT_DROP_NO_NEIGHBOUR,	  /* kept for fallbacks without neighbour redirect */
+	LNT_DROP_TTL,		  /* hop limit reached zero */
+	LNT_DROP_FRAGMENT,	  /* a fragment whose first part was not seen */
+	LNT_DROP_UNKNOWN_L3,	  /* neither IPv4, IPv6 nor ARP */
+	LNT_DROP_UNKNOWN_L4,	  /* protocol that is not tracked */
+	LNT_DROP_MULTICAST,	  /* multicast and broadcast are not forwarded */
+	LNT_DROP_NAT_PORTS,	  /* no free port to masquerade with */
+	LNT_DROP_NO_BACKEND,	  /* service without endpoints */
+	LNT_DROP_TOO_BIG,	  /* larger than the next device takes */
+	LNT_DROP_INTERNAL,	  /* a helper failed that should not */
+	LNT_DROP_MAX,
+};
+
+/* Things that are counted but are no drops. */
+enum lnt_counter {
+	LNT_CNT_FLOW_NEW = 0,	  /* decided on the slow path */
+	LNT_CNT_FLOW_ESTABLISHED, /* promoted to the flow map */
+	LNT_CNT_FLOW_REDECIDED,	  /* epoch moved, decided again */
+	LNT_CNT_FLOW_MAP_FULL,	  /* promotion failed; the connection stays on the slow path */
+	LNT_CNT_SOCK_TRANSLATED,  /* connects and datagrams sent to a backend */
+	LNT_CNT_SOCK_REFUSED,	  /* services without backends */
+	LNT_CNT_SOCK_STATE_FULL,  /* reverse translation could not be remembered */
+	LNT_CNT_MAX,
+};
+
+/* A drop as it is told to user space. */
+struct lnt_event {
+	__u64 time; /* ns, CLOCK_MONOTONIC */
+	struct lnt_flow_key key;
+	__u32 ifindex;
+	__u32 src_identity;
+	__u32 dst_identity;
+	__u32 policy_id;
+	__u8 reason;	/* enum lnt_drop */
+	__u8 direction; /* enum lnt_direction, policy drops only */
+	__u8 pad[2];
+};
+LNT_ASSERT_SIZE(lnt_event, 72);
+
+/* Decided when the programs are loaded. */
+#define LNT_MAX_DEVICES 8
+struct lnt_config {
+	struct in6_addr masq4; /* source for masqueraded IPv4, mapped; zero: no masquerade */
+	struct in6_addr masq6;
+	__u16 masq_port_min; /* host byte order; outside the node's own ephemeral range */
+	__u16 masq_port_max;
+	__u32 n_devices;
+	__u32 devices[LNT_MAX_DEVICES]; /* ifindexes of the node's devices that linnet attaches to */
+	__u8 has_set_retval;		/* bpf_set_retval() in cgroup hooks (5.18) */
+	__u8 pad[3];
+};
+LNT_ASSERT_SIZE(lnt_config, 76);
