@@ -74,13 +74,9 @@ $(skel): $(B)/bpf/linnet.bpf.o
 # Objects that use the skeleton; the rest must not wait for clang.
 $(call obj,$(load_src) $(unit_src)): | $(skel)
 
-# The plugin runs once for every pod: linked statically it starts several times faster. Its
-# sanitizer build cannot be.
-ifdef SAN
-cni_libs := -lbpf -lmnl -lcjson
-else
-cni_libs := -static -lbpf -lelf -lzstd -lz -lmnl -lcjson
-endif
+# The plugin runs once for every pod and should start fast: the few functions of libbpf that it
+# calls are linked in, instead of loading libbpf, libelf and libz.
+cni_libs := -Wl,-Bstatic -lbpf -lelf -lz -Wl,-Bdynamic -lmnl -lcjson
 $(B)/linnet: $(call obj,$(cni_src) $(attach_src)) $(lib_obj)
 	$(CC) $(LDFLAGS) $^ -o $@ $(cni_libs)
 
