@@ -11,14 +11,14 @@
 #include <uv.h>
 
 struct lnt_kube_config {
-	char *server; /* "https://host:port" without trailing slash */
-	char *ca_file; /* or NULL with ca_data */
-	char *ca_data; /* PEM */
-	char *token;   /* bearer token, or NULL */
-	char *token_file; /* read again when it changes (bound tokens rotate), or NULL */
+	char *server;		    /* "https://host:port" without trailing slash */
+	char *ca_file;		    /* or NULL with ca_data */
+	char *ca_data;		    /* PEM */
+	char *token;		    /* bearer token, or NULL */
+	char *token_file;	    /* read again when it changes (bound tokens rotate), or NULL */
 	char *cert_file, *key_file; /* client certificate, or NULL */
 	char *cert_data, *key_data; /* PEM */
-	bool insecure; /* insecure-skip-tls-verify */
+	bool insecure;		    /* insecure-skip-tls-verify */
 };
 
 /* Reads a kubeconfig (current context). Relative paths are relative to the file. */
@@ -26,8 +26,8 @@ int lnt_kube_config_load(const char *path, struct lnt_err *e, struct lnt_kube_co
 
 /* In-cluster: KUBERNETES_SERVICE_HOST/_PORT and the service account's mount @sa_dir
  * ("/var/run/secrets/kubernetes.io/serviceaccount" when NULL). */
-int lnt_kube_config_in_cluster(const char *sa_dir, struct lnt_err *e,
-	struct lnt_kube_config *ret_cfg);
+int lnt_kube_config_in_cluster(
+	const char *sa_dir, struct lnt_err *e, struct lnt_kube_config *ret_cfg);
 
 void lnt_kube_config_clear(struct lnt_kube_config *cfg);
 
@@ -49,15 +49,15 @@ void lnt_kube_start(struct lnt_kube *k);
 
 /* State of one watch, for status. */
 struct lnt_kube_watch_state {
-	const char *resource;	   /* "pods" */
-	bool synced;		   /* listed at least once */
-	bool streaming;		   /* a watch is open now */
-	uint64_t age_ms;	   /* since the last event, bookmark or list */
+	const char *resource; /* "pods" */
+	bool synced;	      /* listed at least once */
+	bool streaming;	      /* a watch is open now */
+	uint64_t age_ms;      /* since the last event, bookmark or list */
 	uint64_t events, relists, errors;
-	const char *last_error;	   /* "" when none; valid until the loop runs again */
+	const char *last_error; /* "" when none; valid until the loop runs again */
 };
-void lnt_kube_watch_state(const struct lnt_kube *k, enum lnt_kind kind,
-	struct lnt_kube_watch_state *ret_state);
+void lnt_kube_watch_state(
+	const struct lnt_kube *k, enum lnt_kind kind, struct lnt_kube_watch_state *ret_state);
 
 /* Cancels everything and closes its handles on the loop; @k is freed when they are closed. */
 void lnt_kube_close(struct lnt_kube *k);

@@ -29,6 +29,11 @@ struct lnt_meta {
 	const char *ns;	  /* interned; "" for cluster-scoped kinds */
 	const char *name; /* interned */
 	char *uid;	  /* owned */
+	/*
+	 * metadata.resourceVersion where it is a decimal number (such numbers are comparable within
+	 * a resource: KEP-5504), else 0. Not part of an object's content.
+	 */
+	uint64_t version;
 };
 
 struct lnt_label {
@@ -67,7 +72,7 @@ struct lnt_named_port {
 struct lnt_pod {
 	struct lnt_meta meta;
 	struct lnt_labels labels;
-	const char *node; /* interned spec.nodeName, "" when not scheduled */
+	const char *node;	  /* interned spec.nodeName, "" when not scheduled */
 	struct in6_addr addrs[2]; /* status.podIPs */
 	size_t n_addrs;
 	struct lnt_named_port *ports; /* owned; named container ports */
@@ -115,7 +120,12 @@ struct lnt_endpointslice {
 	size_t n_endpoints;
 };
 
-enum lnt_label_op { LNT_OP_IN, LNT_OP_NOT_IN, LNT_OP_EXISTS, LNT_OP_NOT_EXISTS };
+enum lnt_label_op {
+	LNT_OP_IN,
+	LNT_OP_NOT_IN,
+	LNT_OP_EXISTS,
+	LNT_OP_NOT_EXISTS
+};
 
 struct lnt_requirement {
 	const char *key; /* interned */
@@ -167,19 +177,49 @@ struct lnt_netpol {
 	char *unsupported; /* owned; what could not be understood, NULL: nothing */
 };
 
-/* One shared copy of @s; equal strings give equal pointers. Reference counted. NULL: no memory. */
+/*
+ * One shared copy of @s; equal strings give equal pointers. Reference counted. NULL: no memory.
+ * Strings are interned by one thread only, the loop's.
+ */
 const char *lnt_intern(const char *s);
+/* The shared copy if there is one, else NULL. Takes no reference. */
+const char *lnt_intern_find(const char *s);
 /* Gives back one reference. NULL is fine. */
 void lnt_unintern(const char *s);
+/* How many different strings are held. */
+size_t lnt_intern_count(void);
+
+/* Free what they own and empty it. */
+void lnt_netpol_peer_clear(struct lnt_netpol_peer *p);
+void lnt_netpol_rule_clear(struct lnt_netpol_rule *r);
 
 /* Frees an object of any kind with all it owns. NULL is fine. */
 void lnt_object_free(struct lnt_meta *obj);
 
-/* The value of label @key (interned), or NULL. */
+/* Whether two objects say the same: equal in everything but meta.version. */
+bool lnt_object_same(const struct lnt_meta *a, const struct lnt_meta *b);
+
+/* The value of label @key, interned, or NULL. @key need not be interned. */
 const char *lnt_labels_get(const struct lnt_labels *labels, const char *key);
 
-/* metav1.LabelSelector semantics: all requirements hold; NotIn and DoesNotExist match absent keys. */
+/*
+ * metav1.LabelSelector semantics: all requirements hold; NotIn and DoesNotExist match absent keys.
+ * Compares pointers: every string of both must be interned.
+ */
 bool lnt_selector_matches(const struct lnt_selector *sel, const struct lnt_labels *labels);
+
+/* Frees what @sel owns and empties it. */
+void lnt_selector_clear(struct lnt_selector *sel);
+
+/*
+ * Puts @sel into the order that struct lnt_selector promises, without duplicates. Call it once the
+ * requirements are filled in.
+ */
+void lnt_selector_normalize(struct lnt_selector *sel);
+
+/* The same for labels; of equal keys the last one stays. */
+void lnt_labels_normalize(struct lnt_labels *labels);
+void lnt_labels_clear(struct lnt_labels *labels);
 
 /* A canonical text of @sel, equal for equal selectors; the caller frees it. NULL: no memory. */
 char *lnt_selector_text(const struct lnt_selector *sel);

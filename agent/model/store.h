@@ -15,17 +15,22 @@ typedef void lnt_store_listener(void *ctx, const struct lnt_meta *obj, bool remo
 struct lnt_store *lnt_store_new(lnt_store_listener *listener, void *ctx);
 void lnt_store_free(struct lnt_store *st);
 
-/* Inserts or replaces; takes ownership of @obj in every case. Returns 0 or -ENOMEM. */
+/*
+ * Inserts or replaces; takes ownership of @obj in every case. An object that says the same as the
+ * one that is there (lnt_object_same()) only brings its version: no listener call, pointers to the
+ * old one stay valid. Returns 0 or -ENOMEM.
+ */
 int lnt_store_put(struct lnt_store *st, struct lnt_meta *obj);
 
-/* Removes and frees; an object that is not there is no error. */
+/* Removes and frees, after the listener's call; an object that is not there is no error. */
 void lnt_store_remove(struct lnt_store *st, enum lnt_kind kind, const char *ns, const char *name);
 
 /* NULL: not there. The store keeps ownership; valid until the next change of this object. */
-const struct lnt_meta *lnt_store_get(const struct lnt_store *st, enum lnt_kind kind, const char *ns,
-	const char *name);
+const struct lnt_meta *lnt_store_get(
+	const struct lnt_store *st, enum lnt_kind kind, const char *ns, const char *name);
 
-/* Calls @fn for every object of a kind, in no order, until it returns non-zero, which is returned. */
+/* Calls @fn for every object of a kind, in no order, until it returns non-zero, which is returned.
+ */
 int lnt_store_each(const struct lnt_store *st, enum lnt_kind kind,
 	int (*fn)(void *ctx, const struct lnt_meta *obj), void *ctx);
 size_t lnt_store_count(const struct lnt_store *st, enum lnt_kind kind);

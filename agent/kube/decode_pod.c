@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pods and nodes: where they are, what they are called, which ports have names. */
+#include "agent/kube/decode.h"
+#include "lib/cleanup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_family(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return lnt_addr_is4(a) == lnt_addr_is4(b);
+}
+
+/* One address per family; a second one of a family is left out. */
+static void add_pod_addr(const char *text, struct lnt_err *e, struct lnt_pod *obj)
+{
+	struct in6_addr a;
+
+	if (!text || lnt_addr_parse(text, &a)) {
+		lnt_err_set(e, -EINVAL, "status.podIPs: '%.64s' is no address", text ?: "");
+		return;
+	}
+	if (obj->n_addrs == ARRAY_SIZE(obj->addrs) ||
+		(obj->n_addrs && same_family(&a, &obj->addrs[0]))) {
+		lnt_err_set(e, -EINVAL, "status.podIPs: %.64s is one too many", text);
+		return;
+	}
+	obj->addrs[obj->n_addrs++] = a;
+}
+
+static void decode_pod_addrs(const cJSON *status, struct lnt_err *e, struct lnt_pod *obj)
+{
+	const cJSON *ips = lnt_json_get(status, "podIPs"), *ip;
+	const char *single = lnt_json_text(status, "podIP");
+
+	cJSON_ArrayForEach (ip, cJSON_IsArray(ips) ? ips : NULL)
+		add_pod_addr(lnt_json_text(ip, "ip"), e, obj);
+	/* An empty string is how "none yet" was written before the field became optional. */
+	if (!obj->n_addrs && single && *single)
+		add_pod_addr(single, e, obj);
+}
+
+static int add_named_port(const cJSON *port, struct lnt_err *e, struct lnt_pod *obj)
+{
+	const char *name = lnt_json_text(port, "name");
+	struct lnt_named_port *ports;
+	uint8_t proto;
+	long number;
+
+	if (!name || !*name)
+		return 0;
+	if (!lnt_json_proto(lnt_json_get(port, "protocol"), &proto) ||
+		!lnt_json_int(lnt_json_get(port, "containerPort"), 1, 65535, &number) ||
+		!lnt_decode_is_value(name)) {
+		lnt_err_set(e, -EINVAL, "container port '%.32s' is no port", name);
+		return 0;
+	}
+	ports = reallocarray(obj->ports, obj->n_ports + 1, sizeof(*ports));
+	if (!ports)
+		return -ENOMEM;
+	obj->ports = ports;
+	ports[obj->n_ports] = (struct lnt_named_port){lnt_intern(name), proto, (uint16_t)number};
+	return ports[obj->n_ports++].name ? 0 : -ENOMEM;
+}
+
+static int decode_ports(const cJSON *container, struct lnt_err *e, struct lnt_pod *obj)
+{
+	const cJSON *ports = lnt_json_get(container, "ports"), *port;
+	int r;
+
+	cJSON_ArrayForEach (port, cJSON_IsArray(ports) ? ports : NULL) {
+		r = add_named_port(port, e, obj);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* Sidecars are init containers that keep running (KEP-753). */
+static int decode_containers(const cJSON *spec, struct lnt_err *e, struct lnt_pod *obj)
+{
+	const cJSON *list = lnt_json_get(spec, "containers"), *c;
+	const char *policy;
+	int r = 0;
+
+	cJSON_ArrayForEach (c, cJSON_IsArray(list) ? list : NULL) {
+		r = decode_ports(c, e, obj);
+		if (r)
+			return r;
+	}
+	list = lnt_json_get(spec, "initContainers");
+	cJSON_ArrayForEach (c, cJSON_IsArray(list) ? list : NULL) {
+		policy = lnt_json_text(c, "restartPolicy");
+		r = policy && !strcmp(policy, "Always") ? decode_ports(c, e, obj) : 0;
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int lnt_decode_pod(const cJSON *json, struct lnt_err *e, struct lnt_pod *obj)
+{
+	const cJSON *spec = lnt_json_get(json, "spec"), *status = lnt_json_get(json, "status");
+	const char *node = lnt_json_text(spec, "nodeName"), *phase = lnt_json_text(status, "phase");
+	int r = lnt_decode_labels(json, e, &obj->labels);
+
+	if (r)
+		return r;
+	obj->node = lnt_intern(node && strlen(node) <= LNT_KUBE_NAME_MAX ? node : "");
+	if (!obj->node)
+		return -ENOMEM;
+	obj->host_network = cJSON_IsTrue(lnt_json_get(spec, "hostNetwork"));
+	obj->terminated = phase && (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"));
+	decode_pod_addrs(status, e, obj);
+	return decode_containers(spec, e, obj);
+}
+
+static void add_internal(const struct in6_addr *a, struct lnt_node *obj)
+{
+	for (size_t i = 0; i < obj->n_internal; i++)
+		if (same_family(a, &obj->internal[i]))
+			return;
+	/* IPv4 first. */
+	if (obj->n_internal && lnt_addr_is4(a)) {
+		obj->internal[1] = obj->internal[0];
+		obj->internal[0] = *a;
+	} else {
+		obj->internal[obj->n_internal] = *a;
+	}
+	obj->n_internal++;
+}
+
+static void add_node_addr(const cJSON *item, struct lnt_err *e, struct lnt_node *obj)
+{
+	const char *type = lnt_json_text(item, "type"), *text = lnt_json_text(item, "address");
+	struct in6_addr a;
+
+	if (!type || (strcmp(type, "InternalIP") && strcmp(type, "ExternalIP")))
+		return;
+	if (!text || lnt_addr_parse(text, &a)) {
+		lnt_err_set(e, -EINVAL, "status.addresses: '%.64s' is no address", text ?: "");
+		return;
+	}
+	if (obj->n_addrs == ARRAY_SIZE(obj->addrs)) {
+		lnt_err_set(e, -EINVAL, "status.addresses: more than %zu", ARRAY_SIZE(obj->addrs));
+		return;
+	}
+	obj->addrs[obj->n_addrs++] = a;
+	if (!strcmp(type, "InternalIP"))
+		add_internal(&a, obj);
+}
+
+static void add_pod_cidr(const char *text, struct lnt_err *e, struct lnt_node *obj)
+{
+	struct lnt_prefix p;
+
+	if (!text || lnt_prefix_parse(text, &p)) {
+		lnt_err_set(e, -EINVAL, "spec.podCIDRs: '%.64s' is no prefix", text ?: "");
+	} else if (obj->n_pod_cidrs == ARRAY_SIZE(obj->pod_cidrs) ||
+		(obj->n_pod_cidrs && same_family(&p.addr, &obj->pod_cidrs[0].addr))) {
+		lnt_err_set(e, -EINVAL, "spec.podCIDRs: %.64s is one too many", text);
+	} else {
+		obj->pod_cidrs[obj->n_pod_cidrs++] = p;
+	}
+}
+
+int lnt_decode_node(const cJSON *json, struct lnt_err *e, struct lnt_node *obj)
+{
+	const cJSON *spec = lnt_json_get(json, "spec"), *list, *item;
+	const char *single = lnt_json_text(spec, "podCIDR");
+
+	list = lnt_json_get(lnt_json_get(json, "status"), "addresses");
+	cJSON_ArrayForEach (item, cJSON_IsArray(list) ? list : NULL)
+		add_node_addr(item, e, obj);
+	list = lnt_json_get(spec, "podCIDRs");
+	cJSON_ArrayForEach (item, cJSON_IsArray(list) ? list : NULL)
+		add_pod_cidr(cJSON_GetStringValue(item), e, obj);
+	if (!obj->n_pod_cidrs && single && *single)
+		add_pod_cidr(single, e, obj);
+	return 0;
+}

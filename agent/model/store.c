@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store: one uthash table a kind. Names are interned, so the key is the two pointers that lie
+ * side by side in lnt_meta, and a look-up by text first looks for the interned strings.
+ */
+#include "agent/model/store.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#define HASH_NONFATAL_OOM	   1
+#define uthash_nonfatal_oom(entry) ((entry)->obj = NULL)
+#include <uthash.h>
+
+/* The key is meta.ns and meta.name. */
+#define KEY_LEN (2 * sizeof(const char *))
+_Static_assert(
+	offsetof(struct lnt_meta, name) == offsetof(struct lnt_meta, ns) + sizeof(const char *),
+	"the key must be contiguous");
+
+struct entry {
+	struct lnt_meta *obj;
+	bool marked;
+	UT_hash_handle hh;
+};
+
+struct lnt_store {
+	struct entry *kinds[LNT_KIND_MAX];
+	lnt_store_listener *listener;
+	void *ctx;
+};
+
+struct lnt_store *lnt_store_new(lnt_store_listener *listener, void *ctx)
+{
+	struct lnt_store *st = calloc(1, sizeof(*st));
+
+	if (!st)
+		return NULL;
+	st->listener = listener;
+	st->ctx = ctx;
+	return st;
+}
+
+void lnt_store_free(struct lnt_store *st)
+{
+	struct entry *e, *next;
+
+	if (!st)
+		return;
+	for (int k = 0; k < LNT_KIND_MAX; k++) {
+		HASH_ITER (hh, st->kinds[k], e, next) {
+			HASH_DEL(st->kinds[k], e);
+			lnt_object_free(e->obj);
+			free(e);
+		}
+	}
+	free(st);
+}
+
+static void tell(struct lnt_store *st, const struct lnt_meta *obj, bool removed)
+{
+	if (st->listener)
+		st->listener(st->ctx, obj, removed);
+}
+
+static int insert(struct lnt_store *st, struct lnt_meta *obj)
+{
+	struct entry *e = calloc(1, sizeof(*e));
+
+	if (e) {
+		e->obj = obj;
+		HASH_ADD_KEYPTR(hh, st->kinds[obj->kind], &obj->ns, KEY_LEN, e);
+	}
+	if (!e || !e->obj) {
+		free(e);
+		lnt_object_free(obj);
+		return -ENOMEM;
+	}
+	tell(st, obj, false);
+	return 0;
+}
+
+int lnt_store_put(struct lnt_store *st, struct lnt_meta *obj)
+{
+	struct lnt_meta *old;
+	struct entry *e;
+
+	HASH_FIND(hh, st->kinds[obj->kind], &obj->ns, KEY_LEN, e);
+	if (!e)
+		return insert(st, obj);
+	e->marked = false;
+	old = e->obj;
+	if (lnt_object_same(old, obj)) {
+		old->version = obj->version;
+		lnt_object_free(obj);
+		return 0;
+	}
+	/* The names are the same pointers, so only where the key lies changes. */
+	e->obj = obj;
+	e->hh.key = &obj->ns;
+	lnt_object_free(old);
+	tell(st, obj, false);
+	return 0;
+}
+
+static struct entry *find(
+	const struct lnt_store *st, enum lnt_kind kind, const char *ns, const char *name)
+{
+	const char *key[2] = {lnt_intern_find(ns), lnt_intern_find(name)};
+	struct entry *e;
+
+	if (!key[0] || !key[1])
+		return NULL;
+	HASH_FIND(hh, st->kinds[kind], key, KEY_LEN, e);
+	return e;
+}
+
+static void drop(struct lnt_store *st, struct entry *e)
+{
+	struct lnt_meta *obj = e->obj;
+
+	HASH_DEL(st->kinds[obj->kind], e);
+	free(e);
+	tell(st, obj, true);
+	lnt_object_free(obj);
+}
+
+void lnt_store_remove(struct lnt_store *st, enum lnt_kind kind, const char *ns, const char *name)
+{
+	struct entry *e = find(st, kind, ns, name);
+
+	if (e)
+		drop(st, e);
+}
+
+const struct lnt_meta *lnt_store_get(
+	const struct lnt_store *st, enum lnt_kind kind, const char *ns, const char *name)
+{
+	struct entry *e = find(st, kind, ns, name);
+
+	return e ? e->obj : NULL;
+}
+
+int lnt_store_each(const struct lnt_store *st, enum lnt_kind kind,
+	int (*fn)(void *ctx, const struct lnt_meta *obj), void *ctx)
+{
+	struct entry *e, *next;
+	int r;
+
+	HASH_ITER (hh, st->kinds[kind], e, next) {
+		r = fn(ctx, e->obj);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+size_t lnt_store_count(const struct lnt_store *st, enum lnt_kind kind)
+{
+	return HASH_COUNT(st->kinds[kind]);
+}
+
+void lnt_store_mark(struct lnt_store *st, enum lnt_kind kind)
+{
+	struct entry *e, *next;
+
+	HASH_ITER (hh, st->kinds[kind], e, next)
+		e->marked = true;
+}
+
+void lnt_store_sweep(struct lnt_store *st, enum lnt_kind kind)
+{
+	struct entry *e, *next;
+
+	HASH_ITER (hh, st->kinds[kind], e, next)
+		if (e->marked)
+			drop(st, e);
+}
