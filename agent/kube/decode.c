@@ -20,6 +20,13 @@ const cJSON *lnt_json_get(const cJSON *json, const char *name)
 	return cJSON_IsNull(item) ? NULL : item;
 }
 
+const cJSON *lnt_json_list(const cJSON *json, const char *name)
+{
+	const cJSON *item = lnt_json_get(json, name);
+
+	return cJSON_IsArray(item) ? item : NULL;
+}
+
 const char *lnt_json_text(const cJSON *json, const char *name)
 {
 	return cJSON_GetStringValue(lnt_json_get(json, name));

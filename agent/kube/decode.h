@@ -48,6 +48,9 @@ int lnt_decode(enum lnt_kind kind, const cJSON *json, struct lnt_err *e, struct 
 /* The member @name of object @json; NULL when absent, null, or @json is no object. */
 const cJSON *lnt_json_get(const cJSON *json, const char *name);
 
+/* The member @name if it is an array, else NULL (which has no elements). */
+const cJSON *lnt_json_list(const cJSON *json, const char *name);
+
 /* The text of a string member, or NULL. */
 const char *lnt_json_text(const cJSON *json, const char *name);
 

@@ -31,10 +31,10 @@ static void add_pod_addr(const char *text, struct lnt_err *e, struct lnt_pod *ob
 
 static void decode_pod_addrs(const cJSON *status, struct lnt_err *e, struct lnt_pod *obj)
 {
-	const cJSON *ips = lnt_json_get(status, "podIPs"), *ip;
+	const cJSON *ips = lnt_json_list(status, "podIPs"), *ip;
 	const char *single = lnt_json_text(status, "podIP");
 
-	cJSON_ArrayForEach (ip, cJSON_IsArray(ips) ? ips : NULL)
+	cJSON_ArrayForEach (ip, ips)
 		add_pod_addr(lnt_json_text(ip, "ip"), e, obj);
 	/* An empty string is how "none yet" was written before the field became optional. */
 	if (!obj->n_addrs && single && *single)
@@ -66,10 +66,10 @@ static int add_named_port(const cJSON *port, struct lnt_err *e, struct lnt_pod *
 
 static int decode_ports(const cJSON *container, struct lnt_err *e, struct lnt_pod *obj)
 {
-	const cJSON *ports = lnt_json_get(container, "ports"), *port;
+	const cJSON *ports = lnt_json_list(container, "ports"), *port;
 	int r;
 
-	cJSON_ArrayForEach (port, cJSON_IsArray(ports) ? ports : NULL) {
+	cJSON_ArrayForEach (port, ports) {
 		r = add_named_port(port, e, obj);
 		if (r)
 			return r;
@@ -80,17 +80,17 @@ static int decode_ports(const cJSON *container, struct lnt_err *e, struct lnt_po
 /* Sidecars are init containers that keep running (KEP-753). */
 static int decode_containers(const cJSON *spec, struct lnt_err *e, struct lnt_pod *obj)
 {
-	const cJSON *list = lnt_json_get(spec, "containers"), *c;
+	const cJSON *list = lnt_json_list(spec, "containers"), *c;
 	const char *policy;
 	int r = 0;
 
-	cJSON_ArrayForEach (c, cJSON_IsArray(list) ? list : NULL) {
+	cJSON_ArrayForEach (c, list) {
 		r = decode_ports(c, e, obj);
 		if (r)
 			return r;
 	}
-	list = lnt_json_get(spec, "initContainers");
-	cJSON_ArrayForEach (c, cJSON_IsArray(list) ? list : NULL) {
+	list = lnt_json_list(spec, "initContainers");
+	cJSON_ArrayForEach (c, list) {
 		policy = lnt_json_text(c, "restartPolicy");
 		r = policy && !strcmp(policy, "Always") ? decode_ports(c, e, obj) : 0;
 		if (r)
@@ -170,11 +170,11 @@ int lnt_decode_node(const cJSON *json, struct lnt_err *e, struct lnt_node *obj)
 	const cJSON *spec = lnt_json_get(json, "spec"), *list, *item;
 	const char *single = lnt_json_text(spec, "podCIDR");
 
-	list = lnt_json_get(lnt_json_get(json, "status"), "addresses");
-	cJSON_ArrayForEach (item, cJSON_IsArray(list) ? list : NULL)
+	list = lnt_json_list(lnt_json_get(json, "status"), "addresses");
+	cJSON_ArrayForEach (item, list)
 		add_node_addr(item, e, obj);
-	list = lnt_json_get(spec, "podCIDRs");
-	cJSON_ArrayForEach (item, cJSON_IsArray(list) ? list : NULL)
+	list = lnt_json_list(spec, "podCIDRs");
+	cJSON_ArrayForEach (item, list)
 		add_pod_cidr(cJSON_GetStringValue(item), e, obj);
 	if (!obj->n_pod_cidrs && single && *single)
 		add_pod_cidr(single, e, obj);

@@ -31,13 +31,13 @@ static void add_cluster_ip(const char *text, struct lnt_err *e, struct lnt_servi
 
 static void decode_cluster_ips(const cJSON *spec, struct lnt_err *e, struct lnt_service *obj)
 {
-	const cJSON *list = lnt_json_get(spec, "clusterIPs"), *ip;
+	const cJSON *list = lnt_json_list(spec, "clusterIPs"), *ip;
 	const char *single = lnt_json_text(spec, "clusterIP");
 	const char *type = lnt_json_text(spec, "type");
 
 	if (type && !strcmp(type, "ExternalName"))
 		return;
-	cJSON_ArrayForEach (ip, cJSON_IsArray(list) ? list : NULL)
+	cJSON_ArrayForEach (ip, list)
 		add_cluster_ip(cJSON_GetStringValue(ip), e, obj);
 	if (!obj->n_cluster_ips && single)
 		add_cluster_ip(single, e, obj);
@@ -78,11 +78,11 @@ static int add_service_port(const cJSON *port, struct lnt_err *e, struct lnt_ser
 int lnt_decode_service(const cJSON *json, struct lnt_err *e, struct lnt_service *obj)
 {
 	const cJSON *spec = lnt_json_get(json, "spec");
-	const cJSON *list = lnt_json_get(spec, "ports"), *port;
+	const cJSON *list = lnt_json_list(spec, "ports"), *port;
 	int r;
 
 	decode_cluster_ips(spec, e, obj);
-	if (!cJSON_IsArray(list) || !cJSON_GetArraySize(list))
+	if (!cJSON_GetArraySize(list))
 		return 0;
 	obj->ports = calloc(cJSON_GetArraySize(list), sizeof(*obj->ports));
 	if (!obj->ports)
@@ -125,9 +125,8 @@ static bool condition(const cJSON *conditions, const char *name, bool dflt)
 static int add_endpoint(const cJSON *item, struct lnt_err *e, struct lnt_endpointslice *obj)
 {
 	const cJSON *conditions = lnt_json_get(item, "conditions");
-	const cJSON *addrs = lnt_json_get(item, "addresses");
-	const char *text =
-		cJSON_GetStringValue(cJSON_IsArray(addrs) ? cJSON_GetArrayItem(addrs, 0) : NULL);
+	const cJSON *addrs = lnt_json_list(item, "addresses");
+	const char *text = cJSON_GetStringValue(cJSON_GetArrayItem(addrs, 0));
 	const char *node = lnt_json_text(item, "nodeName");
 	struct lnt_slice_endpoint *ep = &obj->endpoints[obj->n_endpoints];
 
@@ -146,10 +145,10 @@ static int add_endpoint(const cJSON *item, struct lnt_err *e, struct lnt_endpoin
 
 static int decode_endpoints(const cJSON *json, struct lnt_err *e, struct lnt_endpointslice *obj)
 {
-	const cJSON *list = lnt_json_get(json, "endpoints"), *item;
+	const cJSON *list = lnt_json_list(json, "endpoints"), *item;
 	int r;
 
-	if (!cJSON_IsArray(list) || !cJSON_GetArraySize(list))
+	if (!cJSON_GetArraySize(list))
 		return 0;
 	obj->endpoints = calloc(cJSON_GetArraySize(list), sizeof(*obj->endpoints));
 	if (!obj->endpoints)
@@ -164,10 +163,10 @@ static int decode_endpoints(const cJSON *json, struct lnt_err *e, struct lnt_end
 
 static int decode_slice_ports(const cJSON *json, struct lnt_err *e, struct lnt_endpointslice *obj)
 {
-	const cJSON *list = lnt_json_get(json, "ports"), *item;
+	const cJSON *list = lnt_json_list(json, "ports"), *item;
 	int r;
 
-	if (!cJSON_IsArray(list) || !cJSON_GetArraySize(list))
+	if (!cJSON_GetArraySize(list))
 		return 0;
 	obj->ports = calloc(cJSON_GetArraySize(list), sizeof(*obj->ports));
 	if (!obj->ports)
