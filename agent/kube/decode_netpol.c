@@ -330,7 +330,9 @@ static bool decode_peers(
 		return true;
 	rule->peers = calloc(cJSON_GetArraySize(list), sizeof(*rule->peers));
 	n->oom |= !rule->peers;
-	cJSON_ArrayForEach (item, rule->peers ? list : NULL) {
+	if (!rule->peers)
+		return false;
+	cJSON_ArrayForEach (item, list) {
 		snprintf(at, sizeof(at), "%s[%d]", path, i++);
 		peer = &rule->peers[rule->n_peers];
 		if (decode_peer(n, item, at, peer))
@@ -357,7 +359,9 @@ static bool decode_ports(
 		return true;
 	rule->ports = calloc(cJSON_GetArraySize(list), sizeof(*rule->ports));
 	n->oom |= !rule->ports;
-	cJSON_ArrayForEach (item, rule->ports ? list : NULL) {
+	if (!rule->ports)
+		return false;
+	cJSON_ArrayForEach (item, list) {
 		snprintf(at, sizeof(at), "%s[%d]", path, i++);
 		port = &rule->ports[rule->n_ports];
 		if (decode_port(n, item, at, port))
@@ -405,7 +409,9 @@ static void decode_rules(struct notes *n, const cJSON *spec, const char *directi
 		return;
 	rules = calloc(cJSON_GetArraySize(list), sizeof(*rules));
 	n->oom |= !rules;
-	cJSON_ArrayForEach (item, rules ? list : NULL) {
+	if (!rules)
+		return;
+	cJSON_ArrayForEach (item, list) {
 		snprintf(path, sizeof(path), "%s[%d]", direction, i++);
 		if (decode_rule(n, item, path, peers, &rules[n_rules]))
 			n_rules++;
@@ -437,7 +443,7 @@ static struct directions decode_types(struct notes *n, const cJSON *spec)
 			egress && (!cJSON_IsArray(egress) || cJSON_GetArraySize(egress));
 		return d;
 	}
-	cJSON_ArrayForEach (item, cJSON_IsArray(types) ? types : NULL) {
+	cJSON_ArrayForEach (item, lnt_json_list(spec, "policyTypes")) {
 		if (cJSON_IsString(item) && !strcmp(item->valuestring, "Ingress"))
 			d.ingress = d.ingress_sure = true;
 		else if (cJSON_IsString(item) && !strcmp(item->valuestring, "Egress"))
