@@ -2,15 +2,13 @@
 /*
  * nb: one network measurement per call.
  *
- * The sockets of a server and of a client, each in a network namespace given by path, are driven by
- * one task on one CPU for a fixed time or a fixed number of transactions, and one JSON object on
- * stdout says what was seen.
+ * A server and a client, each a process in a network namespace given by path and both on one CPU,
+ * talk for a fixed time or a fixed number of transactions, and one JSON object on stdout says what
+ * was seen.
  *
  * One CPU, because then a packet's whole path runs inline in the sender's softirq and a round trip
- * is the CPU cost of that path. With two CPUs that sleep, a round trip is mostly the wake-up
- * interrupt, and a datapath twice as expensive looks the same. One task, because two would add the
- * cost of switching between them, which no datapath can change. The calls block all the same, so
- * that a path which defers its packets to a thread is measured with what that costs.
+ * is the CPU cost of that path, plus two task switches. With two CPUs that sleep, a round trip is
+ * mostly the wake-up interrupt, and a datapath twice as expensive looks the same.
  *
  * Modes:
  *   rr       one TCP connection, `size` bytes there and back
@@ -29,7 +27,6 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -37,8 +34,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -71,10 +70,11 @@ struct samples {
 	size_t n;
 };
 
+/* The client's side of a run. */
 struct run {
 	const struct opts *o;
-	/* What the server listens on, and the two ends of what lasts as long as the run. */
-	int listener, server, client;
+	pid_t server;
+	int fd;
 	int ksoftirqd;
 	char *buf;
 	uint64_t bytes, lost;
@@ -82,12 +82,17 @@ struct run {
 	struct samples total, connect;
 };
 
-/* step() gives the whole transaction's duration and, where one is set up, the connection's. */
+/*
+ * serve() runs in the server until it is killed or the client is done; fd listens, or is a bound
+ * UDP socket. step() is one transaction of the client: it gives the whole transaction's duration
+ * and, where one is set up, the connection's.
+ */
 struct mode {
 	const char *name;
 	int type;
 	bool persistent;
 	size_t size;
+	int (*serve)(const struct opts *o, int fd, char *buf);
 	int (*step)(struct run *r, uint64_t *ret_total, uint64_t *ret_connect);
 };
 
@@ -109,11 +114,18 @@ static void close_file(FILE **f)
 		fclose(*f);
 }
 
+static void free_ptr(void *p)
+{
+	free(*(void **)p);
+}
+
 static void free_run(struct run *r)
 {
-	close_fd(&r->client);
-	close_fd(&r->server);
-	close_fd(&r->listener);
+	if (r->server > 0) {
+		kill(r->server, SIGKILL);
+		waitpid(r->server, NULL, 0);
+	}
+	close_fd(&r->fd);
 	close_fd(&r->ksoftirqd);
 	free(r->buf);
 	free(r->total.ns);
@@ -123,6 +135,7 @@ static void free_run(struct run *r)
 #define cleanup_fd   __attribute__((cleanup(close_fd)))
 #define cleanup_dir  __attribute__((cleanup(close_dir)))
 #define cleanup_file __attribute__((cleanup(close_file)))
+#define cleanup_free __attribute__((cleanup(free_ptr)))
 #define cleanup_run  __attribute__((cleanup(free_run)))
 
 static int fail(const char *what, const char *arg, int err)
@@ -218,73 +231,120 @@ static int write_all(int fd, const char *buf, size_t n)
 	return 0;
 }
 
-/* n bytes from one end to the other. */
-static int pass(int from, int to, char *buf, size_t n)
+static int serve_rr(const struct opts *o, int lfd, char *buf)
 {
-	int err = write_all(from, buf, n);
+	cleanup_fd int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
+	int one = 1;
 
-	return err ? err : read_all(to, buf, n);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	while (!read_all(fd, buf, o->size)) {
+		if (write_all(fd, buf, o->size))
+			break;
+	}
+	return 0;
+}
+
+static int serve_crr(const struct opts *o, int lfd, char *buf)
+{
+	(void)o;
+	while (1) {
+		cleanup_fd int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return -errno;
+		if (!read_all(fd, buf, 1))
+			write_all(fd, buf, 1);
+	}
+}
+
+/* Answers to where the datagram says it came from, as a server of many clients does. */
+static int serve_urr(const struct opts *o, int fd, char *buf)
+{
+	struct sockaddr_storage peer;
+
+	(void)o;
+	while (1) {
+		socklen_t len = sizeof(peer);
+		ssize_t n = recvfrom(fd, buf, MAX_SIZE, 0, (struct sockaddr *)&peer, &len);
+
+		if (n < 0)
+			return -errno;
+		sendto(fd, buf, (size_t)n, 0, (struct sockaddr *)&peer, len);
+	}
+}
+
+/* The reset is what ends the client's wait, and it leaves no TIME_WAIT. Children inherit it. */
+static int serve_connect(const struct opts *o, int lfd, char *buf)
+{
+	struct linger reset = {.l_onoff = 1};
+
+	(void)o;
+	(void)buf;
+	setsockopt(lfd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	while (1) {
+		cleanup_fd int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return -errno;
+	}
+}
+
+static int serve_stream(const struct opts *o, int lfd, char *buf)
+{
+	cleanup_fd int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	while (read(fd, buf, o->size) > 0)
+		;
+	return 0;
 }
 
 static int step_rr(struct run *r, uint64_t *ret_total, uint64_t *ret_connect)
 {
 	uint64_t t0 = now_ns();
-	int err = pass(r->client, r->server, r->buf, r->o->size);
+	int err = write_all(r->fd, r->buf, r->o->size);
 
 	(void)ret_connect;
 	if (!err)
-		err = pass(r->server, r->client, r->buf, r->o->size);
+		err = read_all(r->fd, r->buf, r->o->size);
 	*ret_total = now_ns() - t0;
 	return err;
-}
-
-/* The server answers to where the datagram says it came from, as a server of many clients does. */
-static int exchange_datagrams(struct run *r)
-{
-	struct sockaddr_storage peer;
-	socklen_t len = sizeof(peer);
-	ssize_t n;
-
-	if (send(r->client, r->buf, r->o->size, 0) < 0)
-		return -errno;
-	n = recvfrom(r->listener, r->buf, MAX_SIZE, 0, (struct sockaddr *)&peer, &len);
-	if (n < 0)
-		return -errno;
-	if (sendto(r->listener, r->buf, (size_t)n, 0, (struct sockaddr *)&peer, len) < 0)
-		return -errno;
-	return recv(r->client, r->buf, MAX_SIZE, 0) < 0 ? -errno : 0;
 }
 
 static int step_urr(struct run *r, uint64_t *ret_total, uint64_t *ret_connect)
 {
 	uint64_t t0 = now_ns();
-	int err;
+	ssize_t n;
 
 	(void)ret_connect;
-	while ((err = exchange_datagrams(r)) == -EAGAIN)
-		r->lost++;
+	do {
+		if (send(r->fd, r->buf, r->o->size, 0) < 0)
+			return -errno;
+		n = recv(r->fd, r->buf, MAX_SIZE, 0);
+		if (n < 0 && errno != EAGAIN)
+			return -errno;
+		if (n < 0)
+			r->lost++;
+	} while (n < 0);
 	*ret_total = now_ns() - t0;
-	return err;
+	return 0;
 }
 
-/* A byte there and back; then the server closes, and the client sees it. */
-static int serve_one(struct run *r, int fd)
+/* connect() alone is timed; a close of this socket is a reset. */
+static int connect_timed(const struct opts *o, int fd, uint64_t *ret_ns)
 {
-	char c;
+	struct linger reset = {.l_onoff = 1};
+	uint64_t t0;
 	int err;
 
-	{
-		cleanup_fd int conn = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
-
-		if (conn < 0)
-			return -errno;
-		err = pass(fd, conn, r->buf, 1);
-		if (!err)
-			err = pass(conn, fd, r->buf, 1);
-		if (err)
-			return err;
-	}
-	return read(fd, &c, 1) < 0 ? -errno : 0;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	t0 = now_ns();
+	err = connect_target(o, fd);
+	*ret_ns = now_ns() - t0;
+	return err;
 }
 
 /*
@@ -294,8 +354,7 @@ static int serve_one(struct run *r, int fd)
  */
 static int step_crr(struct run *r, uint64_t *ret_total, uint64_t *ret_connect)
 {
-	struct linger reset = {.l_onoff = 1};
-	uint64_t t0 = now_ns(), t1;
+	uint64_t t0 = now_ns();
 	int err;
 
 	{
@@ -303,75 +362,54 @@ static int step_crr(struct run *r, uint64_t *ret_total, uint64_t *ret_connect)
 
 		if (fd < 0)
 			return fd;
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-		t1 = now_ns();
-		err = connect_target(r->o, fd);
-		*ret_connect = now_ns() - t1;
+		err = connect_timed(r->o, fd, ret_connect);
 		if (!err)
-			err = serve_one(r, fd);
+			err = write_all(fd, r->buf, 1);
+		if (!err)
+			err = read_all(fd, r->buf, 1);
+		if (err)
+			return err;
+		if (read(fd, r->buf, 1) < 0)
+			return -errno;
 	}
 	*ret_total = now_ns() - t0;
-	return err;
+	return 0;
 }
 
 static int step_connect(struct run *r, uint64_t *ret_total, uint64_t *ret_connect)
 {
-	struct linger reset = {.l_onoff = 1};
 	cleanup_fd int fd = new_socket(r->o);
-	cleanup_fd int conn = -1;
-	uint64_t t0;
 	int err;
 
 	if (fd < 0)
 		return fd;
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	t0 = now_ns();
-	err = connect_target(r->o, fd);
-	*ret_total = *ret_connect = now_ns() - t0;
+	err = connect_timed(r->o, fd, ret_connect);
+	*ret_total = *ret_connect;
 	if (err)
 		return err;
-	conn = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
-	if (conn < 0)
+	/* Not timed: without the wait for the server its queue of connections overflows. */
+	if (read(fd, r->buf, 1) < 0 && errno != ECONNRESET)
 		return -errno;
-	/* Both ends reset (conn goes first), and no TIME_WAIT is left. */
-	setsockopt(conn, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	return 0;
 }
 
-/*
- * Fills the connection's buffers, then empties them, as two tasks that take turns do: the data
- * leaves the caches in between. Waits when there is nothing to do at either end.
- */
 static int step_stream(struct run *r, uint64_t *ret_total, uint64_t *ret_connect)
 {
-	struct pollfd ends[] = {
-		{.fd = r->client, .events = POLLOUT},
-		{.fd = r->server, .events = POLLIN},
-	};
 	uint64_t t0 = now_ns();
-	ssize_t put, got;
+	int err = write_all(r->fd, r->buf, r->o->size);
 
 	(void)ret_connect;
-	while ((put = send(r->client, r->buf, r->o->size, MSG_DONTWAIT)) > 0)
-		;
-	if (put < 0 && errno != EAGAIN)
-		return -errno;
-	while ((got = recv(r->server, r->buf, r->o->size, MSG_DONTWAIT)) > 0)
-		r->bytes += (uint64_t)got;
-	if (got < 0 && errno != EAGAIN)
-		return -errno;
-	if (poll(ends, 2, -1) < 0)
-		return -errno;
+	r->bytes += r->o->size;
 	*ret_total = now_ns() - t0;
-	return 0;
+	return err;
 }
 
 static const struct mode modes[] = {
-	{"rr", SOCK_STREAM, true, 1, step_rr},
-	{"crr", SOCK_STREAM, false, 1, step_crr},
-	{"urr", SOCK_DGRAM, true, 1, step_urr},
-	{"connect", SOCK_STREAM, false, 1, step_connect},
-	{"stream", SOCK_STREAM, true, 128 << 10, step_stream},
+	{"rr", SOCK_STREAM, true, 1, serve_rr, step_rr},
+	{"crr", SOCK_STREAM, false, 1, serve_crr, step_crr},
+	{"urr", SOCK_DGRAM, true, 1, serve_urr, step_urr},
+	{"connect", SOCK_STREAM, false, 1, serve_connect, step_connect},
+	{"stream", SOCK_STREAM, true, 128 << 10, serve_stream, step_stream},
 };
 
 static int listen_any(const struct opts *o)
@@ -394,30 +432,64 @@ static int listen_any(const struct opts *o)
 	return err;
 }
 
-/* Opens what lasts as long as the run, from inside the client's namespace. */
-static int open_client(struct run *r)
+/* The child. `ready` gets one byte when clients may come; its end without one means failure. */
+static int server_main(const struct opts *o, int ready)
+{
+	cleanup_free char *buf = calloc(1, MAX_SIZE);
+	cleanup_fd int fd = -1;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!buf || enter(o->server_ns, o->server_cgroup))
+		return EXIT_FAILURE;
+	fd = listen_any(o);
+	if (fd < 0) {
+		fail("listen in", o->server_ns, fd);
+		return EXIT_FAILURE;
+	}
+	if (write(ready, "", 1) != 1)
+		return EXIT_FAILURE;
+	return o->mode->serve(o, fd, buf) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* The caller owns the process: it has to kill it and wait for it, also after a failure. */
+static int start_server(const struct opts *o, pid_t *ret_pid)
+{
+	cleanup_fd int rd = -1, wr = -1;
+	int pipefd[2];
+	char c;
+
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return fail("make", "a pipe", -errno);
+	rd = pipefd[0];
+	wr = pipefd[1];
+	*ret_pid = fork();
+	if (*ret_pid < 0)
+		return fail("start", "the server", -errno);
+	if (!*ret_pid)
+		_exit(server_main(o, wr));
+	close(wr);
+	wr = -1;
+	return read(rd, &c, 1) == 1 ? 0 : -EPIPE;
+}
+
+/* Opens the connection that lasts as long as the run, where the mode has one. */
+static int open_connection(struct run *r)
 {
 	struct timeval resend = {.tv_usec = UDP_RESEND_USEC};
 	int err, one = 1;
 
 	if (!r->o->mode->persistent)
 		return 0;
-	r->client = new_socket(r->o);
-	if (r->client < 0)
-		return r->client;
-	err = connect_target(r->o, r->client);
+	r->fd = new_socket(r->o);
+	if (r->fd < 0)
+		return r->fd;
+	err = connect_target(r->o, r->fd);
 	if (err)
 		return err;
-	if (r->o->mode->type == SOCK_DGRAM) {
-		setsockopt(r->client, SOL_SOCKET, SO_RCVTIMEO, &resend, sizeof(resend));
-		setsockopt(r->listener, SOL_SOCKET, SO_RCVTIMEO, &resend, sizeof(resend));
-		return 0;
-	}
-	r->server = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
-	if (r->server < 0)
-		return -errno;
-	setsockopt(r->client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(r->server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (r->o->mode->type == SOCK_DGRAM)
+		setsockopt(r->fd, SOL_SOCKET, SO_RCVTIMEO, &resend, sizeof(resend));
+	else
+		setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	return 0;
 }
 
@@ -445,12 +517,15 @@ static int open_ksoftirqd(int cpu)
 	return -1;
 }
 
-/* CPU time of this task and of the CPU's softirq thread. */
+/* CPU time of the client, the server and the CPU's softirq thread. */
 static uint64_t cpu_time_ns(const struct run *r)
 {
 	uint64_t ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	char text[64] = "";
+	clockid_t server;
 
+	if (!clock_getcpuclockid(r->server, &server))
+		ns += clock_ns(server);
 	if (r->ksoftirqd >= 0 && pread(r->ksoftirqd, text, sizeof(text) - 1, 0) > 0)
 		ns += strtoull(text, NULL, 10);
 	return ns;
@@ -554,11 +629,8 @@ static int open_run(struct run *r)
 {
 	if (!r->buf || !r->total.ns || !r->connect.ns)
 		return fail("get", "memory", -ENOMEM);
-	if (enter(r->o->server_ns, r->o->server_cgroup))
+	if (start_server(r->o, &r->server))
 		return -EIO;
-	r->listener = listen_any(r->o);
-	if (r->listener < 0)
-		return fail("listen in", r->o->server_ns, r->listener);
 	return enter(r->o->client_ns, r->o->client_cgroup);
 }
 
@@ -566,9 +638,7 @@ static int measure(const struct opts *o)
 {
 	cleanup_run struct run r = {
 		.o = o,
-		.listener = -1,
-		.server = -1,
-		.client = -1,
+		.fd = -1,
 		.ksoftirqd = open_ksoftirqd(o->cpu),
 		.buf = calloc(1, MAX_SIZE),
 		.total.ns = calloc(MAX_SAMPLES, sizeof(uint32_t)),
@@ -579,7 +649,7 @@ static int measure(const struct opts *o)
 	if (open_run(&r))
 		return EXIT_FAILURE;
 	set_timeout(o);
-	err = open_client(&r);
+	err = open_connection(&r);
 	if (!err)
 		err = transact(&r);
 	if (err) {
