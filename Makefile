@@ -64,7 +64,7 @@ $(B)/obj/%.o: %.c
 
 $(B)/bpf/%.o: datapath/bpf/%.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPFFLAGS) $(DEPFLAGS) -c $< -o $@.tmp
+	$(CLANG) $(BPFFLAGS) $(DEPFLAGS) -MT $@ -MF $(@:.o=.d) -c $< -o $@.tmp
 	$(BPFTOOL) gen object $@ $@.tmp
 
 $(skel): $(B)/bpf/linnet.bpf.o

@@ -57,7 +57,7 @@ enum lnt_flow_flag {
 	LNT_F_REWRITE_MAC = 1 << 7, /* write new_dmac and new_smac */
 };
 
-/* One direction of a connection. ICMP echo: both ports are the identifier. */
+/* One direction of a connection. ICMP echo: the identifier is the asking side's port, the other 0. */
 struct lnt_flow_key {
 	struct in6_addr saddr;
 	struct in6_addr daddr;
@@ -78,7 +78,7 @@ struct lnt_flow {
 	__u8 family; /* of nexthop: AF_INET or AF_INET6, LNT_ACT_NEIGH only */
 	__u32 ifindex;
 	__u32 peer_scope; /* scope of the other direction's entry */
-	__u16 idle;	  /* sweeps without a packet; aged by the sweeper, cleared by packets */
+	__u16 idle; /* sweeps without a packet: the sweeper counts, packets clear */
 	__u8 src_mac[6];
 	__u8 new_dmac[6];
 	__u8 new_smac[6];
@@ -91,7 +91,7 @@ struct lnt_flow {
 	__u32 dst_identity;
 	__u32 rule; /* the rule that allowed it, see lnt_policy_value */
 	__u32 pad;
-	__u64 packets;
+	__u64 packets; /* as the hook sees them: a GSO or GRO packet counts once */
 	__u64 bytes;
 };
 LNT_ASSERT_SIZE(lnt_flow, 120);
@@ -121,6 +121,13 @@ struct lnt_endpoint_value {
 	__u8 pad2[2];
 };
 LNT_ASSERT_SIZE(lnt_endpoint_value, 28);
+
+/* A pod's device, by its host side's ifindex: the two MACs of the veth pair. */
+struct lnt_device_value {
+	__u8 mac[6];
+	__u8 host_mac[6];
+};
+LNT_ASSERT_SIZE(lnt_device_value, 12);
 
 /* Who an address is: pods and nodes of the whole cluster. */
 struct lnt_peer_value {
@@ -248,7 +255,7 @@ LNT_ASSERT_SIZE(lnt_state, 8);
 enum lnt_drop {
 	LNT_DROP_NONE = 0,
 	LNT_DROP_MALFORMED,	  /* headers that do not parse */
-	LNT_DROP_NO_ENDPOINT,	  /* the pod is not programmed yet (fail closed) */
+	LNT_DROP_NO_ENDPOINT,	  /* the pod is not programmed (fail closed) */
 	LNT_DROP_SPOOFED_IP,	  /* source address is not the pod's */
 	LNT_DROP_SPOOFED_MAC,	  /* source MAC is not the pod's */
 	LNT_DROP_FOREIGN_ND,	  /* ARP or ND that speaks for somebody else, or as a router */
@@ -256,15 +263,14 @@ enum lnt_drop {
 	LNT_DROP_POLICY_INGRESS,  /* isolated, no rule matched, at the destination */
 	LNT_DROP_POLICY_EGRESS,	  /* isolated, no rule matched, at the source */
 	LNT_DROP_NO_ROUTE,	  /* the node has no route to the destination */
-	LNT_DROP_NO_NEIGHBOUR,	  /* kept for fallbacks without neighbour redirect */
 	LNT_DROP_TTL,		  /* hop limit reached zero */
 	LNT_DROP_FRAGMENT,	  /* a fragment whose first part was not seen */
 	LNT_DROP_UNKNOWN_L3,	  /* neither IPv4, IPv6 nor ARP */
-	LNT_DROP_UNKNOWN_L4,	  /* protocol that is not tracked */
+	LNT_DROP_UNKNOWN_L4,	  /* protocol that cannot be masqueraded or balanced */
 	LNT_DROP_MULTICAST,	  /* multicast and broadcast are not forwarded */
 	LNT_DROP_NAT_PORTS,	  /* no free port to masquerade with */
 	LNT_DROP_NO_BACKEND,	  /* service without endpoints */
-	LNT_DROP_TOO_BIG,	  /* larger than the next device takes */
+	LNT_DROP_STRAY_ERROR,	  /* ICMP error about no known connection */
 	LNT_DROP_INTERNAL,	  /* a helper failed that should not */
 	LNT_DROP_MAX,
 };
@@ -295,6 +301,17 @@ struct lnt_event {
 };
 LNT_ASSERT_SIZE(lnt_event, 72);
 
+/* The sweeper's limits and results: context of the `sweep` program. Limits are in sweeps. */
+struct lnt_sweep {
+	__u16 tcp_idle;	    /* established TCP */
+	__u16 closing_idle; /* after FIN both ways, or RST */
+	__u16 other_idle;   /* UDP, ICMP and the rest */
+	__u16 pad;
+	__u32 seen;
+	__u32 removed;
+};
+LNT_ASSERT_SIZE(lnt_sweep, 16);
+
 /* Decided when the programs are loaded. */
 #define LNT_MAX_DEVICES 8
 struct lnt_config {
@@ -304,7 +321,7 @@ struct lnt_config {
 	__u16 masq_port_max;
 	__u32 n_devices;
 	__u32 devices[LNT_MAX_DEVICES]; /* ifindexes of the node's devices that linnet attaches to */
-	__u8 has_set_retval;		/* bpf_set_retval() in cgroup hooks (5.18) */
+	__u8 has_set_retval;		/* cgroup hooks can choose the error (5.18) */
 	__u8 pad[3];
 };
 LNT_ASSERT_SIZE(lnt_config, 76);

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+/*
+ * Deciding a connection: given its opener's key, who are its two ends, does policy of both that live
+ * here allow it, where do its packets and its replies go, and what is rewritten on the way. Pure but
+ * for its scratch: nothing is stored here (slow.h does).
+ */
+#include "datapath/bpf/policy.h"
+#include "datapath/bpf/route.h"
+
+/* Translation that an existing connection has already and must keep. */
+struct kept_nat {
+	struct in6_addr saddr;
+	struct in6_addr daddr;
+	__be16 sport;
+	__be16 dport;
+	__u8 flags; /* LNT_F_NAT_* */
+	__u8 valid;
+	__u8 host; /* the opener was found to be the node itself */
+	__u8 pad;
+};
+
+/* The slow path's memory, one a CPU: the BPF stack is too small for it. */
+struct scratch {
+	struct packet p;
+	struct lnt_pending d;
+	struct lnt_flow_key reply_key;
+	struct lnt_flow_key eff; /* the opener's key after service translation */
+	struct kept_nat kept;
+	struct drop_info why;
+	struct lnt_flow flow; /* a new value for an entry that exists */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch_map SEC(".maps");
+
+static __always_inline struct scratch *scratch_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch_map, &zero);
+}
+
+static __always_inline bool scope_is_pod(__u32 scope)
+{
+	return scope != LNT_SCOPE_NODE && !(scope & LNT_SCOPE_TO_POD);
+}
+
+static __always_inline __u32 mix(__u32 h, __u32 v)
+{
+	h ^= v;
+	h *= 0x9e3779b1;
+	return h ^ (h >> 15);
+}
+
+/* The same for every packet of a connection, different between connections. */
+static __always_inline __u32 tuple_hash(const struct lnt_flow_key *k)
+{
+	__u32 h = 0x811c9dc5;
+
+	for (int i = 0; i < 4; i++) {
+		h = mix(h, k->saddr.s6_addr32[i]);
+		h = mix(h, k->daddr.s6_addr32[i]);
+	}
+	return mix(mix(h, ((__u32)k->sport << 16) | k->dport), k->proto);
+}
+
+static __always_inline __u32 peer_identity(const struct in6_addr *addr)
+{
+	struct lnt_peer_value *peer = bpf_map_lookup_elem(&peers, addr);
+
+	return peer ? peer->identity : LNT_ID_WORLD;
+}
+
+static __always_inline void flow_to_pod(struct lnt_flow *f, const struct lnt_endpoint_value *ep)
+{
+	f->action = LNT_ACT_PEER;
+	f->ifindex = ep->ifindex;
+	f->flags |= LNT_F_REWRITE_MAC;
+	mac_copy(f->new_dmac, ep->mac);
+	mac_copy(f->new_smac, ep->host_mac);
+}
+
+/* Translates a service address that no socket hook has: backend into s->eff. Returns a reason. */
+static __noinline int decide_service(struct scratch *s)
+{
+	struct lnt_backend_value *backend;
+	struct lnt_service_value *svc;
+	struct lnt_service_key sk = {};
+	struct lnt_backend_key bk = {};
+
+	if (s->kept.valid) {
+		if (s->kept.flags & LNT_F_NAT_DST) {
+			s->eff.daddr = s->kept.daddr;
+			s->eff.dport = s->kept.dport;
+		}
+		return LNT_DROP_NONE;
+	}
+	sk.addr = s->d.orig.daddr;
+	sk.port = s->d.orig.dport;
+	sk.proto = s->d.orig.proto;
+	svc = bpf_map_lookup_elem(&services, &sk);
+	if (!svc)
+		return LNT_DROP_NONE;
+	if (!svc->count)
+		return LNT_DROP_NO_BACKEND;
+	if (l4_csum_off(sk.proto) < 0)
+		return LNT_DROP_UNKNOWN_L4;
+	bk.service_id = svc->id;
+	bk.slot = tuple_hash(&s->d.orig) % svc->count;
+	backend = bpf_map_lookup_elem(&backends, &bk);
+	if (!backend)
+		return LNT_DROP_NO_BACKEND;
+	s->eff.daddr = backend->addr;
+	s->eff.dport = backend->port;
+	return LNT_DROP_NONE;
+}
+
+/* Whether the reply key @rk is free, or this connection's already. */
+static __always_inline bool reply_key_ok(const struct lnt_flow_key *rk, const struct scratch *s)
+{
+	struct lnt_pending *p = bpf_map_lookup_elem(&pending, rk);
+	struct lnt_flow *f;
+
+	if (p)
+		return addr_eq(&p->orig.saddr, &s->d.orig.saddr) &&
+		       p->orig.sport == s->d.orig.sport && p->orig.scope == s->d.orig.scope;
+	f = bpf_map_lookup_elem(&flows, rk);
+	return !f || (addr_eq(&f->nat_daddr, &s->d.orig.saddr) && f->nat_dport == s->d.orig.sport);
+}
+
+#define MASQ_TRIES 16
+
+/* Chooses the source that hides a pod from a world that has no way back to it. */
+static __noinline int decide_masquerade(struct scratch *s)
+{
+	struct lnt_flow_key rk = {};
+	__u32 range, h;
+
+	if (s->kept.valid) {
+		if (s->kept.flags & LNT_F_NAT_SRC) {
+			s->d.fwd.flags |= LNT_F_NAT_SRC;
+			s->d.fwd.nat_saddr = s->kept.saddr;
+			s->d.fwd.nat_sport = s->kept.sport;
+		}
+		return LNT_DROP_NONE;
+	}
+	if (l4_csum_off(s->eff.proto) < 0)
+		return LNT_DROP_UNKNOWN_L4;
+	s->d.fwd.nat_saddr = addr_is4(&s->eff.saddr) ? cfg.masq4 : cfg.masq6;
+	rk.saddr = s->eff.daddr;
+	rk.daddr = s->d.fwd.nat_saddr;
+	rk.sport = s->eff.dport;
+	rk.proto = s->eff.proto;
+	rk.scope = LNT_SCOPE_NODE;
+	range = (__u32)cfg.masq_port_max - cfg.masq_port_min + 1;
+	h = tuple_hash(&s->d.orig);
+	for (__u32 i = 0; i < MASQ_TRIES; i++) {
+		rk.dport = bpf_htons((__u16)(cfg.masq_port_min + (h + i * 7919) % range));
+		if (!reply_key_ok(&rk, s))
+			continue;
+		s->d.fwd.nat_sport = rk.dport;
+		s->d.fwd.flags |= LNT_F_NAT_SRC;
+		return LNT_DROP_NONE;
+	}
+	return LNT_DROP_NAT_PORTS;
+}
+
+/* Whether a destination outside needs the node's address as source. */
+static __always_inline bool needs_masquerade(const struct scratch *s)
+{
+	const struct in6_addr *masq = addr_is4(&s->eff.saddr) ? (void *)&cfg.masq4
+							       : (void *)&cfg.masq6;
+	struct lnt_cidr_key ck = {.prefixlen = 128};
+
+	if (!masq->s6_addr32[3] && !masq->s6_addr32[0])
+		return false;
+	ck.addr = s->eff.daddr;
+	return !bpf_map_lookup_elem(&cidrs, &ck);
+}
+
+/* The opener: its identity, and that it is where it says. Returns a reason. */
+static __noinline int decide_source(struct scratch *s, const struct lnt_endpoint_value *src_ep)
+{
+	__u32 scope = s->d.orig.scope;
+
+	if (scope_is_pod(scope)) {
+		if (!src_ep)
+			return LNT_DROP_NO_ENDPOINT;
+		if (src_ep->ifindex != scope)
+			return LNT_DROP_SPOOFED_IP;
+		s->d.fwd.src_identity = src_ep->identity;
+		s->d.fwd.flags |= LNT_F_CHECK_MAC;
+		mac_copy(s->d.fwd.src_mac, src_ep->mac);
+		return LNT_DROP_NONE;
+	}
+	if (scope == LNT_SCOPE_NODE && src_ep)
+		return LNT_DROP_WIRE_SPOOFED;
+	if (scope != LNT_SCOPE_NODE && s->kept.host)
+		s->d.fwd.src_identity = LNT_ID_HOST;
+	else if (src_ep)
+		s->d.fwd.src_identity = src_ep->identity;
+	else
+		s->d.fwd.src_identity = peer_identity(&s->eff.saddr);
+	return LNT_DROP_NONE;
+}
+
+/* Not for a local pod and not from one: the node's own business. Not a drop reason. */
+#define DECIDE_NOT_OURS (-1)
+
+/* The target: its identity, and where the packets go. Returns a reason, or DECIDE_NOT_OURS. */
+static __noinline int decide_target(
+	struct __sk_buff *ctx, struct scratch *s, const struct lnt_endpoint_value *dst_ep)
+{
+	__u32 scope = s->d.orig.scope;
+	struct lnt_flow *f = &s->d.fwd;
+	int r;
+
+	if (scope & LNT_SCOPE_TO_POD) {
+		if (!dst_ep || dst_ep->ifindex != (scope & ~LNT_SCOPE_TO_POD))
+			return LNT_DROP_NO_ENDPOINT;
+		f->dst_identity = dst_ep->identity;
+		f->action = LNT_ACT_STACK;
+		return LNT_DROP_NONE;
+	}
+	if (dst_ep) {
+		f->dst_identity = dst_ep->identity;
+		flow_to_pod(f, dst_ep);
+		return LNT_DROP_NONE;
+	}
+	if (scope == LNT_SCOPE_NODE)
+		return DECIDE_NOT_OURS;
+	f->dst_identity = peer_identity(&s->eff.daddr);
+	if (f->dst_identity == LNT_ID_HOST) {
+		f->action = LNT_ACT_STACK;
+		return LNT_DROP_NONE;
+	}
+	r = route(ctx, &s->eff.saddr, &s->eff.daddr, scope, f);
+	if (r)
+		return r;
+	/* An address of the node that is in nobody's list of addresses. */
+	if (f->action == LNT_ACT_STACK && f->dst_identity == LNT_ID_WORLD)
+		f->dst_identity = LNT_ID_HOST;
+	if (f->action == LNT_ACT_NEIGH && f->dst_identity == LNT_ID_WORLD && needs_masquerade(s))
+		return decide_masquerade(s);
+	return LNT_DROP_NONE;
+}
+
+/* Policy of both ends that live here; a pod may always talk to itself. Returns a reason. */
+static __noinline int decide_policy(struct scratch *s, const struct lnt_endpoint_value *src_ep,
+	const struct lnt_endpoint_value *dst_ep)
+{
+	struct lnt_flow *f = &s->d.fwd;
+
+	s->why.src_identity = f->src_identity;
+	s->why.dst_identity = f->dst_identity;
+	if (src_ep && dst_ep && src_ep->ifindex == dst_ep->ifindex)
+		return LNT_DROP_NONE;
+	if (src_ep && scope_is_pod(s->d.orig.scope) &&
+		!policy_allows(src_ep, LNT_EGRESS, f->dst_identity, &s->eff, &f->rule)) {
+		s->why.policy_id = src_ep->policy_id;
+		s->why.direction = LNT_EGRESS;
+		return LNT_DROP_POLICY_EGRESS;
+	}
+	if (dst_ep && !policy_allows(dst_ep, LNT_INGRESS, f->src_identity, &s->eff, &f->rule)) {
+		s->why.policy_id = dst_ep->policy_id;
+		s->why.direction = LNT_INGRESS;
+		return LNT_DROP_POLICY_INGRESS;
+	}
+	return LNT_DROP_NONE;
+}
+
+/* The replies: their key, the rewrite that undoes the opener's, and their way. Returns a reason. */
+static __noinline int decide_reply(struct __sk_buff *ctx, struct scratch *s,
+	const struct lnt_endpoint_value *src_ep, const struct lnt_endpoint_value *dst_ep)
+{
+	struct lnt_flow *f = &s->d.fwd, *r = &s->d.reply;
+	struct lnt_flow_key *rk = &s->reply_key;
+	__u32 scope = s->d.orig.scope;
+
+	__builtin_memset(rk, 0, sizeof(*rk));
+	rk->saddr = s->eff.daddr;
+	rk->daddr = f->flags & LNT_F_NAT_SRC ? f->nat_saddr : s->eff.saddr;
+	rk->sport = s->eff.dport;
+	rk->dport = f->flags & LNT_F_NAT_SRC ? f->nat_sport : s->eff.sport;
+	rk->proto = s->eff.proto;
+	if (dst_ep)
+		rk->scope = dst_ep->ifindex;
+	else if (f->action == LNT_ACT_STACK)
+		rk->scope = scope | LNT_SCOPE_TO_POD;
+	else
+		rk->scope = LNT_SCOPE_NODE;
+
+	r->flags = LNT_F_REPLY;
+	r->src_identity = f->src_identity;
+	r->dst_identity = f->dst_identity;
+	r->rule = f->rule;
+	r->peer_scope = scope;
+	f->peer_scope = rk->scope;
+	if (f->flags & LNT_F_NAT_SRC) {
+		r->flags |= LNT_F_NAT_DST;
+		r->nat_daddr = s->d.orig.saddr;
+		r->nat_dport = s->d.orig.sport;
+	}
+	if (f->flags & LNT_F_NAT_DST) {
+		r->flags |= LNT_F_NAT_SRC;
+		r->nat_saddr = s->d.orig.daddr;
+		r->nat_sport = s->d.orig.dport;
+	}
+	if (dst_ep) {
+		r->flags |= LNT_F_CHECK_MAC;
+		mac_copy(r->src_mac, dst_ep->mac);
+	}
+	if (scope & LNT_SCOPE_TO_POD || rk->scope & LNT_SCOPE_TO_POD) {
+		r->action = LNT_ACT_STACK;
+		return LNT_DROP_NONE;
+	}
+	if (scope_is_pod(scope) && src_ep) {
+		flow_to_pod(r, src_ep);
+		return LNT_DROP_NONE;
+	}
+	if (!dst_ep)
+		return LNT_DROP_INTERNAL;
+	return route(ctx, &s->eff.daddr, &s->eff.saddr, dst_ep->ifindex, r);
+}
+
+/*
+ * Decides the connection whose opener's key is s->d.orig, into s->d and s->reply_key. Returns a
+ * drop reason with s->why filled, LNT_DROP_NONE, or DECIDE_NOT_OURS.
+ */
+static __noinline int decide(struct __sk_buff *ctx, struct scratch *s)
+{
+	struct lnt_endpoint_value *src_ep, *dst_ep;
+	__u32 epoch = epoch_now();
+	int r;
+
+	if (!s)
+		return LNT_DROP_INTERNAL;
+	__builtin_memset(&s->d.fwd, 0, sizeof(s->d.fwd));
+	__builtin_memset(&s->d.reply, 0, sizeof(s->d.reply));
+	__builtin_memset(&s->why, 0, sizeof(s->why));
+	s->d.fwd.epoch = s->d.reply.epoch = epoch;
+	s->eff = s->d.orig;
+	src_ep = bpf_map_lookup_elem(&endpoints, &s->eff.saddr);
+	r = decide_source(s, src_ep);
+	if (r)
+		return r;
+	if (scope_is_pod(s->d.orig.scope)) {
+		r = decide_service(s);
+		if (r)
+			return r;
+	}
+	if (!addr_eq(&s->eff.daddr, &s->d.orig.daddr) || s->eff.dport != s->d.orig.dport) {
+		s->d.fwd.flags |= LNT_F_NAT_DST;
+		s->d.fwd.nat_daddr = s->eff.daddr;
+		s->d.fwd.nat_dport = s->eff.dport;
+	}
+	dst_ep = bpf_map_lookup_elem(&endpoints, &s->eff.daddr);
+	r = decide_target(ctx, s, dst_ep);
+	if (r)
+		return r;
+	r = decide_policy(s, src_ep, dst_ep);
+	if (r)
+		return r;
+	return decide_reply(ctx, s, src_ep, dst_ep);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+/*
+ * The flow: what is done to the packets of one direction of a connection, and doing it. The fast
+ * path of every tc hook is flow_fast(): parse, one look-up, rewrite, redirect.
+ */
+#include "datapath/bpf/nat.h"
+
+static __always_inline __u32 epoch_now(void)
+{
+	__u32 zero = 0;
+	struct lnt_state *s = bpf_map_lookup_elem(&state, &zero);
+
+	return s ? *(volatile __u32 *)&s->epoch : 0;
+}
+
+/* The hop limit or TTL of the packet, 0 if it cannot be read. */
+static __always_inline __u8 hop_limit(const struct __sk_buff *ctx)
+{
+	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	const struct ethhdr *eth = data;
+
+	if (data + ETH_HLEN_ + sizeof(struct iphdr) > end)
+		return 0;
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		return ((const struct iphdr *)(data + ETH_HLEN_))->ttl;
+	return ((const struct ipv6hdr *)(data + ETH_HLEN_))->hop_limit;
+}
+
+/* One hop less, in place; it must be at least 2. */
+static __always_inline void hop_decrement(void *data)
+{
+	struct ethhdr *eth = data;
+
+	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = data + ETH_HLEN_;
+		__u32 check = ip->check;
+
+		ip->ttl--;
+		/* RFC 1624: the TTL is the high byte of its word. */
+		check += bpf_htons(0x0100);
+		ip->check = (__be16)(check + (check >= 0xffff));
+	} else {
+		((struct ipv6hdr *)(data + ETH_HLEN_))->hop_limit--;
+	}
+}
+
+static __always_inline int flow_output(struct __sk_buff *ctx, const struct lnt_flow *f)
+{
+	if (f->action == LNT_ACT_PEER)
+		return bpf_redirect_peer(f->ifindex, 0);
+	if (f->action == LNT_ACT_NEIGH) {
+		struct bpf_redir_neigh nh = {.nh_family = f->family};
+
+		if (f->family == AF_INET)
+			nh.ipv4_nh = f->nexthop.s6_addr32[3];
+		else
+			__builtin_memcpy(nh.ipv6_nh, &f->nexthop, 16);
+		return bpf_redirect_neigh(f->ifindex, &nh, sizeof(nh), 0);
+	}
+	return LNT_NEXT;
+}
+
+/* Marks what the packet says about the connection. */
+static __always_inline void flow_touch(struct lnt_flow *f, const struct __sk_buff *ctx, __u8 flags)
+{
+	if (f->idle)
+		f->idle = 0;
+	f->packets++;
+	f->bytes += ctx->len;
+	if (flags & PKT_CLOSING)
+		f->flags |= flags & PKT_RST ? LNT_F_RST : LNT_F_FIN;
+}
+
+/* Sends a packet whose addresses are final: one hop less, MACs, output. */
+static __always_inline int flow_send(struct __sk_buff *ctx, const struct lnt_flow *f)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	if (f->action == LNT_ACT_STACK)
+		return LNT_NEXT;
+	if (data + ETH_HLEN_ + sizeof(struct iphdr) > end)
+		return drop(ctx, LNT_DROP_MALFORMED);
+	hop_decrement(data);
+	if (f->flags & LNT_F_REWRITE_MAC) {
+		struct ethhdr *eth = data;
+
+		mac_copy(eth->h_dest, f->new_dmac);
+		mac_copy(eth->h_source, f->new_smac);
+	}
+	return flow_output(ctx, f);
+}
+
+/*
+ * Rewrites and sends a packet as its flow says. Routed packets lose a hop; one with none left goes
+ * to the stack as it is, which knows how to complain to its sender. @l4_off and @no_l4 tell NAT
+ * where the ports are.
+ */
+static __always_inline int flow_forward(struct __sk_buff *ctx, const struct lnt_flow *f,
+	const struct lnt_flow_key *key, __u16 l4_off, bool no_l4)
+{
+	if (f->action != LNT_ACT_STACK && hop_limit(ctx) <= 1)
+		return LNT_NEXT;
+	if (f->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST) &&
+		nat_rewrite(ctx, f, key, l4_off, no_l4))
+		return drop(ctx, LNT_DROP_INTERNAL);
+	return flow_send(ctx, f);
+}
+
+/* Whether the packet comes from the MAC that the flow's source has. */
+static __always_inline bool flow_mac_ok(const struct __sk_buff *ctx, const struct lnt_flow *f)
+{
+	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	const struct ethhdr *eth = data;
+
+	if (!(f->flags & LNT_F_CHECK_MAC))
+		return true;
+	return (const void *)(eth + 1) <= end && mac_eq(eth->h_source, f->src_mac);
+}
+
+/* Sentinel of flow_fast(): the slow path decides. Not a tc verdict. */
+#define FLOW_SLOW (-100)
+
+/* The fast path: a packet of a known flow that is still true. */
+static __always_inline int flow_fast(struct __sk_buff *ctx, __u32 scope)
+{
+	struct lnt_flow_key key;
+	struct lnt_flow *f;
+	__u8 flags;
+
+	if (!parse_fast(ctx, scope, &key, &flags))
+		return FLOW_SLOW;
+	f = bpf_map_lookup_elem(&flows, &key);
+	if (!f || f->epoch != epoch_now() || f->action == LNT_ACT_DROP || !flow_mac_ok(ctx, f))
+		return FLOW_SLOW;
+	flow_touch(f, ctx, flags);
+	return flow_forward(ctx, f, &key,
+		addr_is4(&key.saddr) ? ETH_HLEN_ + sizeof(struct iphdr)
+				     : ETH_HLEN_ + sizeof(struct ipv6hdr),
+		false);
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The programs. Each is a thin entry; what it does stands in the headers, in the order in which a
+ * packet meets them: packet.h (parse) -> flow.h (fast path) -> slow.h -> decide.h (service, route,
+ * policy). Sockets: sock.h. Ageing: sweep.h.
+ */
+#include "datapath/bpf/common.h"
+#include "datapath/bpf/slow.h"
+#include "datapath/bpf/sock.h"
+#include "datapath/bpf/sweep.h"
+
+const volatile struct lnt_config cfg = {};
+
+/* From a pod: ingress of the host side of its veth. */
+SEC("tc")
+int from_pod(struct __sk_buff *ctx)
+{
+	int r = flow_fast(ctx, ctx->ifindex);
+
+	return r != FLOW_SLOW ? r : slow_from_pod(ctx);
+}
+
+/* From the host's stack to a pod: egress of the host side of its veth. */
+SEC("tc")
+int to_pod(struct __sk_buff *ctx)
+{
+	int r = flow_fast(ctx, ctx->ifindex | LNT_SCOPE_TO_POD);
+
+	return r != FLOW_SLOW ? r : slow_to_pod(ctx);
+}
+
+/* From the wire: ingress of the node's devices. */
+SEC("tc")
+int from_node(struct __sk_buff *ctx)
+{
+	int r = flow_fast(ctx, LNT_SCOPE_NODE);
+
+	return r != FLOW_SLOW ? r : slow_from_node(ctx);
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	return sock_connect(ctx, true);
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	return sock_connect(ctx, false);
+}
+
+SEC("cgroup/sendmsg4")
+int sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return sock_sendmsg(ctx, true);
+}
+
+SEC("cgroup/sendmsg6")
+int sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return sock_sendmsg(ctx, false);
+}
+
+SEC("cgroup/recvmsg4")
+int recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return sock_recvmsg(ctx, true);
+}
+
+SEC("cgroup/recvmsg6")
+int recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return sock_recvmsg(ctx, false);
+}
+
+SEC("cgroup/getpeername4")
+int getpeername4(struct bpf_sock_addr *ctx)
+{
+	return sock_getpeername(ctx, true);
+}
+
+SEC("cgroup/getpeername6")
+int getpeername6(struct bpf_sock_addr *ctx)
+{
+	return sock_getpeername(ctx, false);
+}
+
+/* Run by the agent at an interval; see sweep.h. */
+SEC("syscall")
+int sweep(struct lnt_sweep *s)
+{
+	struct lnt_sweep work = *s;
+
+	bpf_for_each_map_elem(&flows, sweep_one, &work, 0);
+	s->seen = work.seen;
+	s->removed = work.removed;
+	return 0;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+/*
+ * The slow path: packets of no known flow, of flows decided before the epoch moved, and the odd
+ * shapes. A new connection waits in `pending`, filed under the key of its replies, until a reply (or
+ * a second packet of the opener that is no SYN) makes it established: then both its directions enter
+ * `flows`.
+ */
+#include "datapath/bpf/decide.h"
+#include "datapath/bpf/neighbour.h"
+
+static __always_inline int slow_drop(struct __sk_buff *ctx, struct scratch *s, int reason)
+{
+	return drop_known(ctx, (__u32)reason, &s->p.key, &s->why);
+}
+
+static __always_inline int slow_act(struct __sk_buff *ctx, struct scratch *s, struct lnt_flow *f)
+{
+	if (f->action == LNT_ACT_DROP) {
+		s->why.src_identity = f->src_identity;
+		s->why.dst_identity = f->dst_identity;
+		return slow_drop(ctx, s, f->reason);
+	}
+	if (!flow_mac_ok(ctx, f))
+		return slow_drop(ctx, s, LNT_DROP_SPOOFED_MAC);
+	flow_touch(f, ctx, s->p.flags);
+	return flow_forward(ctx, f, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
+}
+
+/* Makes s->d an established connection. If the map is full it stays pending, and is counted. */
+static __noinline void establish(struct scratch *s)
+{
+	if (!s)
+		return;
+	s->d.fwd.flags |= LNT_F_REPLIED;
+	s->d.reply.flags |= LNT_F_REPLIED;
+	if (bpf_map_update_elem(&flows, &s->d.orig, &s->d.fwd, BPF_ANY))
+		goto full;
+	if (bpf_map_update_elem(&flows, &s->reply_key, &s->d.reply, BPF_ANY)) {
+		bpf_map_delete_elem(&flows, &s->d.orig);
+		goto full;
+	}
+	bpf_map_delete_elem(&pending, &s->reply_key);
+	count(LNT_CNT_FLOW_ESTABLISHED);
+	return;
+full:
+	count(LNT_CNT_FLOW_MAP_FULL);
+}
+
+/* The opener's key and translation, from the entry of either direction. */
+static __noinline void recall(struct scratch *s, const struct lnt_flow *f)
+{
+	struct lnt_flow_key *o = &s->d.orig, *k = &s->p.key;
+
+	__builtin_memset(&s->kept, 0, sizeof(s->kept));
+	s->kept.valid = 1;
+	s->kept.host = f->src_identity == LNT_ID_HOST;
+	*o = *k;
+	if (!(f->flags & LNT_F_REPLY)) {
+		s->kept.flags = f->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST);
+		s->kept.saddr = f->nat_saddr;
+		s->kept.sport = f->nat_sport;
+		s->kept.daddr = f->nat_daddr;
+		s->kept.dport = f->nat_dport;
+		return;
+	}
+	o->scope = f->peer_scope;
+	o->saddr = f->flags & LNT_F_NAT_DST ? f->nat_daddr : k->daddr;
+	o->sport = f->flags & LNT_F_NAT_DST ? f->nat_dport : k->dport;
+	o->daddr = f->flags & LNT_F_NAT_SRC ? f->nat_saddr : k->saddr;
+	o->dport = f->flags & LNT_F_NAT_SRC ? f->nat_sport : k->sport;
+	s->kept.flags = (f->flags & LNT_F_NAT_DST ? LNT_F_NAT_SRC : 0) |
+			(f->flags & LNT_F_NAT_SRC ? LNT_F_NAT_DST : 0);
+	s->kept.saddr = k->daddr;
+	s->kept.sport = k->dport;
+	s->kept.daddr = k->saddr;
+	s->kept.dport = k->sport;
+}
+
+/* Decides an established flow again because the epoch moved; the entry keeps what it has counted. */
+static __noinline int redecide(struct __sk_buff *ctx, struct scratch *s, const struct lnt_flow *f)
+{
+	struct lnt_flow *n = &s->flow;
+	__u32 epoch = epoch_now();
+	int r;
+
+	if (!s || !f)
+		return LNT_DROP_INTERNAL;
+	recall(s, f);
+	r = decide(ctx, s);
+	if (r == DECIDE_NOT_OURS) {
+		bpf_map_delete_elem(&flows, &s->p.key);
+		return r;
+	}
+	count(LNT_CNT_FLOW_REDECIDED);
+	if (r) {
+		*n = *f;
+		n->action = LNT_ACT_DROP;
+		n->reason = (__u8)r;
+		n->epoch = epoch;
+	} else {
+		*n = f->flags & LNT_F_REPLY ? s->d.reply : s->d.fwd;
+		n->flags |= f->flags & (LNT_F_REPLIED | LNT_F_FIN | LNT_F_RST);
+		n->packets = f->packets;
+		n->bytes = f->bytes;
+	}
+	bpf_map_update_elem(&flows, &s->p.key, n, BPF_EXIST);
+	return r;
+}
+
+/* A flow that is known: once more if it is stale, then as it says. */
+static __noinline int slow_known(struct __sk_buff *ctx, struct scratch *s, struct lnt_flow *f)
+{
+	int r;
+
+	if (!s || !f)
+		return TC_ACT_SHOT;
+	if (f->epoch != epoch_now()) {
+		r = redecide(ctx, s, f);
+		if (r == DECIDE_NOT_OURS)
+			return LNT_NEXT;
+		if (r)
+			return slow_drop(ctx, s, r);
+		f = bpf_map_lookup_elem(&flows, &s->p.key);
+		if (!f)
+			f = &s->flow;
+	}
+	return slow_act(ctx, s, f);
+}
+
+/* The first answer to a pending connection. */
+static __noinline int slow_reply(
+	struct __sk_buff *ctx, struct scratch *s, const struct lnt_pending *pend)
+{
+	int r;
+
+	if (!s || !pend)
+		return TC_ACT_SHOT;
+	s->d = *pend;
+	s->reply_key = s->p.key;
+	if (s->d.fwd.epoch != epoch_now()) {
+		recall(s, &pend->reply);
+		r = decide(ctx, s);
+		if (r)
+			return slow_drop(ctx, s, r == DECIDE_NOT_OURS ? LNT_DROP_INTERNAL : r);
+	}
+	establish(s);
+	return slow_act(ctx, s, &s->d.reply);
+}
+
+/* A packet of a connection that is new, or that has only been heard from this side. */
+static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
+{
+	struct lnt_pending *known;
+	int r;
+
+	if (!s)
+		return TC_ACT_SHOT;
+	__builtin_memset(&s->kept, 0, sizeof(s->kept));
+	s->kept.host = s->p.key.scope & LNT_SCOPE_TO_POD && !ctx->ingress_ifindex;
+	s->d.orig = s->p.key;
+	s->d.packets = 0;
+	r = decide(ctx, s);
+	if (r == DECIDE_NOT_OURS)
+		return LNT_NEXT;
+	if (r)
+		return slow_drop(ctx, s, r);
+	known = bpf_map_lookup_elem(&pending, &s->reply_key);
+	if (known)
+		s->d.packets = known->packets;
+	s->d.packets++;
+	if (s->d.packets > 1 && !(s->p.flags & PKT_SYN)) {
+		establish(s);
+	} else {
+		if (!known)
+			count(LNT_CNT_FLOW_NEW);
+		bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_ANY);
+	}
+	return slow_act(ctx, s, &s->d.fwd);
+}
+
+/* An ICMP error goes the way of the flow it is about, if there is one. */
+static __noinline int slow_error(struct __sk_buff *ctx, struct scratch *s)
+{
+	struct lnt_pending *pend;
+	struct lnt_flow *f;
+
+	if (!s)
+		return TC_ACT_SHOT;
+	f = bpf_map_lookup_elem(&flows, &s->p.key);
+	if (!f) {
+		pend = bpf_map_lookup_elem(&pending, &s->p.key);
+		if (pend)
+			f = &pend->reply;
+	}
+	if (!f) {
+		if (bpf_map_lookup_elem(&endpoints, &s->p.outer_daddr) ||
+			scope_is_pod(s->p.key.scope))
+			return slow_drop(ctx, s, LNT_DROP_STRAY_ERROR);
+		return LNT_NEXT;
+	}
+	if (f->action == LNT_ACT_DROP)
+		return slow_drop(ctx, s, f->reason);
+	if (f->action != LNT_ACT_STACK && hop_limit(ctx) <= 1)
+		return slow_drop(ctx, s, LNT_DROP_TTL);
+	if (f->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST) && nat_rewrite_error(ctx, f, &s->p))
+		return slow_drop(ctx, s, LNT_DROP_INTERNAL);
+	return flow_send(ctx, f);
+}
+
+/* A parsed unicast packet. */
+static __noinline int slow_unicast(struct __sk_buff *ctx, struct scratch *s)
+{
+	struct lnt_pending *pend;
+	struct lnt_flow *f;
+
+	if (!s)
+		return TC_ACT_SHOT;
+	if (s->p.flags & PKT_ERROR)
+		return slow_error(ctx, s);
+	f = bpf_map_lookup_elem(&flows, &s->p.key);
+	/* A SYN on a connection that was being closed opens another one with the same ports. */
+	if (f && !(s->p.flags & PKT_SYN && f->flags & (LNT_F_FIN | LNT_F_RST)))
+		return slow_known(ctx, s, f);
+	pend = bpf_map_lookup_elem(&pending, &s->p.key);
+	if (pend)
+		return slow_reply(ctx, s, pend);
+	return slow_new(ctx, s);
+}
+
+static __always_inline int parse_reason(int r)
+{
+	return r == PARSE_FRAGMENT ? LNT_DROP_FRAGMENT : LNT_DROP_MALFORMED;
+}
+
+/* What came from a pod, after anti-spoofing on what is not IP. */
+static __noinline int slow_from_pod(struct __sk_buff *ctx)
+{
+	struct lnt_device_value *dev;
+	struct lnt_endpoint_value *ep;
+	__u32 ifindex = ctx->ifindex;
+	struct scratch *s = scratch_get();
+	struct ethhdr eth;
+	int r;
+
+	if (!s)
+		return TC_ACT_SHOT;
+	dev = bpf_map_lookup_elem(&devices, &ifindex);
+	if (!dev)
+		return drop(ctx, LNT_DROP_NO_ENDPOINT);
+	if (ctx->protocol == bpf_htons(ETH_P_ARP))
+		return from_pod_arp(ctx, dev);
+	r = parse(ctx, ifindex, &s->p);
+	__builtin_memset(&s->why, 0, sizeof(s->why));
+	if (r == PARSE_NOT_IP)
+		return drop(ctx, LNT_DROP_UNKNOWN_L3);
+	if (r)
+		return slow_drop(ctx, s, parse_reason(r));
+	if (s->p.flags & PKT_ND)
+		return from_pod_nd(ctx, &s->p, dev);
+	if (addr_is_multicast(&s->p.outer_daddr))
+		return slow_drop(ctx, s, LNT_DROP_MULTICAST);
+	ep = bpf_map_lookup_elem(&endpoints, &s->p.outer_saddr);
+	if (!ep || ep->ifindex != ifindex)
+		return slow_drop(ctx, s, LNT_DROP_SPOOFED_IP);
+	if (bpf_skb_load_bytes(ctx, 0, &eth, sizeof(eth)) || !mac_eq(eth.h_source, ep->mac))
+		return slow_drop(ctx, s, LNT_DROP_SPOOFED_MAC);
+	return slow_unicast(ctx, s);
+}
+
+/* What the host's stack sends to a pod. ARP and ND of the host itself are its own business. */
+static __noinline int slow_to_pod(struct __sk_buff *ctx)
+{
+	struct scratch *s = scratch_get();
+	__u32 ifindex = ctx->ifindex;
+	int r;
+
+	if (!s)
+		return TC_ACT_SHOT;
+	if (ctx->protocol == bpf_htons(ETH_P_ARP))
+		return LNT_NEXT;
+	if (!bpf_map_lookup_elem(&devices, &ifindex))
+		return drop(ctx, LNT_DROP_NO_ENDPOINT);
+	r = parse(ctx, ifindex | LNT_SCOPE_TO_POD, &s->p);
+	__builtin_memset(&s->why, 0, sizeof(s->why));
+	if (r == PARSE_NOT_IP)
+		return drop(ctx, LNT_DROP_UNKNOWN_L3);
+	if (r)
+		return slow_drop(ctx, s, parse_reason(r));
+	if (s->p.flags & PKT_ND)
+		return LNT_NEXT;
+	if (addr_is_multicast(&s->p.outer_daddr))
+		return slow_drop(ctx, s, LNT_DROP_MULTICAST);
+	/* The host's own errors about what the pod sent (no route, hop limit) have no flow. */
+	if (s->p.flags & PKT_ERROR && !ctx->ingress_ifindex)
+		return LNT_NEXT;
+	return slow_unicast(ctx, s);
+}
+
+/* What came off the wire. Only what is for a pod, or a reply to one, is linnet's. */
+static __noinline int slow_from_node(struct __sk_buff *ctx)
+{
+	struct scratch *s = scratch_get();
+	int r;
+
+	if (!s)
+		return TC_ACT_SHOT;
+	r = parse(ctx, LNT_SCOPE_NODE, &s->p);
+	__builtin_memset(&s->why, 0, sizeof(s->why));
+	if (r == PARSE_NOT_IP || (!r && s->p.flags & PKT_ND))
+		return LNT_NEXT;
+	if (r) {
+		/* What cannot be read must not reach a pod; the host judges its own. */
+		if (bpf_map_lookup_elem(&endpoints, &s->p.outer_daddr))
+			return slow_drop(ctx, s, parse_reason(r));
+		return LNT_NEXT;
+	}
+	if (addr_is_multicast(&s->p.outer_daddr))
+		return LNT_NEXT;
+	return slow_unicast(ctx, s);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+/*
+ * Services at the socket: connect and sendmsg are turned from a service to one of its backends
+ * before a packet exists; recvmsg and getpeername show the service again. Both families are one
+ * code: addresses are 16 bytes, and an IPv6 socket that speaks mapped IPv4 needs no case of its own.
+ */
+#include "datapath/bpf/decide.h"
+
+#define SOCK_OK	    1
+#define SOCK_REFUSE 0
+#define ECONNREFUSED_ 111
+
+static __always_inline void sock_addr_get(
+	const struct bpf_sock_addr *ctx, bool is4, struct in6_addr *addr)
+{
+	if (is4) {
+		addr_set4(addr, ctx->user_ip4);
+		return;
+	}
+	addr->s6_addr32[0] = ctx->user_ip6[0];
+	addr->s6_addr32[1] = ctx->user_ip6[1];
+	addr->s6_addr32[2] = ctx->user_ip6[2];
+	addr->s6_addr32[3] = ctx->user_ip6[3];
+}
+
+static __always_inline void sock_addr_set(
+	struct bpf_sock_addr *ctx, bool is4, const struct in6_addr *addr, __be16 port)
+{
+	if (is4) {
+		ctx->user_ip4 = addr->s6_addr32[3];
+	} else {
+		ctx->user_ip6[0] = addr->s6_addr32[0];
+		ctx->user_ip6[1] = addr->s6_addr32[1];
+		ctx->user_ip6[2] = addr->s6_addr32[2];
+		ctx->user_ip6[3] = addr->s6_addr32[3];
+	}
+	ctx->user_port = port;
+}
+
+static __always_inline int sock_refuse(void)
+{
+	count(LNT_CNT_SOCK_REFUSED);
+	if (cfg.has_set_retval)
+		bpf_set_retval(-ECONNREFUSED_);
+	return SOCK_REFUSE;
+}
+
+/*
+ * The service at (@addr, ctx->user_port), if it is one, and the backend in slot @pick modulo their
+ * number. Returns NULL with *ret_is_service false for what is no service, NULL with true for a
+ * service without backends.
+ */
+static __always_inline struct lnt_backend_value *sock_backend(
+	struct bpf_sock_addr *ctx, const struct in6_addr *addr, __u32 pick, bool *ret_is_service)
+{
+	struct lnt_service_value *svc;
+	struct lnt_service_key sk = {};
+	struct lnt_backend_key bk = {};
+
+	sk.addr = *addr;
+	sk.port = (__be16)ctx->user_port;
+	sk.proto = (__u8)ctx->protocol;
+	svc = bpf_map_lookup_elem(&services, &sk);
+	*ret_is_service = !!svc;
+	if (!svc || !svc->count)
+		return NULL;
+	bk.service_id = svc->id;
+	bk.slot = pick % svc->count;
+	return bpf_map_lookup_elem(&backends, &bk);
+}
+
+static __always_inline int sock_connect(struct bpf_sock_addr *ctx, bool is4)
+{
+	struct lnt_backend_value *backend;
+	struct lnt_sock_peer *peer;
+	struct in6_addr addr;
+	bool is_service;
+
+	sock_addr_get(ctx, is4, &addr);
+	backend = sock_backend(ctx, &addr, bpf_get_prandom_u32(), &is_service);
+	if (!is_service) {
+		/* A datagram socket may be connected again, to something that is no service. */
+		if (ctx->protocol == IPPROTO_UDP)
+			bpf_sk_storage_delete(&sock_peer, ctx->sk);
+		return SOCK_OK;
+	}
+	if (!backend)
+		return sock_refuse();
+	peer = bpf_sk_storage_get(&sock_peer, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (peer) {
+		peer->service_addr = addr;
+		peer->service_port = (__be16)ctx->user_port;
+		peer->backend_addr = backend->addr;
+		peer->backend_port = backend->port;
+	} else {
+		count(LNT_CNT_SOCK_STATE_FULL);
+	}
+	sock_addr_set(ctx, is4, &backend->addr, backend->port);
+	count(LNT_CNT_SOCK_TRANSLATED);
+	return SOCK_OK;
+}
+
+/* An unconnected socket keeps to one backend of a service, as a connection would. */
+static __always_inline int sock_sendmsg(struct bpf_sock_addr *ctx, bool is4)
+{
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct lnt_sock_rev_value rv = {}, *known;
+	struct lnt_sock_rev_key rk = {};
+	struct lnt_backend_value *backend;
+	struct in6_addr addr;
+	bool is_service;
+
+	sock_addr_get(ctx, is4, &addr);
+	backend = sock_backend(ctx, &addr,
+		mix(mix((__u32)cookie, (__u32)(cookie >> 32)), ctx->user_port), &is_service);
+	if (!is_service)
+		return SOCK_OK;
+	if (!backend)
+		return sock_refuse();
+	rk.cookie = cookie;
+	rk.backend_addr = backend->addr;
+	rk.backend_port = backend->port;
+	rv.addr = addr;
+	rv.port = (__be16)ctx->user_port;
+	known = bpf_map_lookup_elem(&sock_rev, &rk);
+	if (!known || !addr_eq(&known->addr, &rv.addr) || known->port != rv.port) {
+		if (bpf_map_update_elem(&sock_rev, &rk, &rv, BPF_ANY))
+			count(LNT_CNT_SOCK_STATE_FULL);
+	}
+	sock_addr_set(ctx, is4, &backend->addr, backend->port);
+	count(LNT_CNT_SOCK_TRANSLATED);
+	return SOCK_OK;
+}
+
+/* What a socket is shown instead of its backend. */
+struct sock_name {
+	struct in6_addr addr;
+	__be16 port;
+};
+
+/* The service behind which a connected socket's peer (in @ctx) stands. False: behind none. */
+static __always_inline bool sock_peer_name(
+	struct bpf_sock_addr *ctx, bool is4, struct sock_name *ret_name)
+{
+	struct lnt_sock_peer *peer;
+	struct in6_addr addr;
+
+	if (!ctx->sk)
+		return false;
+	peer = bpf_sk_storage_get(&sock_peer, ctx->sk, NULL, 0);
+	if (!peer)
+		return false;
+	sock_addr_get(ctx, is4, &addr);
+	if (peer->backend_port != (__be16)ctx->user_port || !addr_eq(&peer->backend_addr, &addr))
+		return false;
+	ret_name->addr = peer->service_addr;
+	ret_name->port = peer->service_port;
+	return true;
+}
+
+/* The service to which an unconnected socket sent what @ctx's peer answers. False: none. */
+static __always_inline bool sock_rev_name(
+	struct bpf_sock_addr *ctx, bool is4, struct sock_name *ret_name)
+{
+	struct lnt_sock_rev_key rk = {};
+	struct lnt_sock_rev_value *rv;
+
+	rk.cookie = bpf_get_socket_cookie(ctx);
+	sock_addr_get(ctx, is4, &rk.backend_addr);
+	rk.backend_port = (__be16)ctx->user_port;
+	rv = bpf_map_lookup_elem(&sock_rev, &rk);
+	if (!rv)
+		return false;
+	ret_name->addr = rv->addr;
+	ret_name->port = rv->port;
+	return true;
+}
+
+static __always_inline int sock_recvmsg(struct bpf_sock_addr *ctx, bool is4)
+{
+	struct sock_name name;
+
+	if (sock_peer_name(ctx, is4, &name) || sock_rev_name(ctx, is4, &name))
+		sock_addr_set(ctx, is4, &name.addr, name.port);
+	return SOCK_OK;
+}
+
+static __always_inline int sock_getpeername(struct bpf_sock_addr *ctx, bool is4)
+{
+	struct sock_name name;
+
+	if (sock_peer_name(ctx, is4, &name))
+		sock_addr_set(ctx, is4, &name.addr, name.port);
+	return SOCK_OK;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+/*
+ * Ageing: the agent runs `sweep` at an interval; each run counts one more idle sweep for every flow
+ * and removes those past their limit. Packets clear the count, so the fast path needs no clock. A
+ * direction goes only when the other one is idle as well.
+ */
+#include "datapath/bpf/flow.h"
+
+static __always_inline void reverse_key(
+	const struct lnt_flow_key *k, const struct lnt_flow *f, struct lnt_flow_key *rk)
+{
+	rk->saddr = f->flags & LNT_F_NAT_DST ? f->nat_daddr : k->daddr;
+	rk->sport = f->flags & LNT_F_NAT_DST ? f->nat_dport : k->dport;
+	rk->daddr = f->flags & LNT_F_NAT_SRC ? f->nat_saddr : k->saddr;
+	rk->dport = f->flags & LNT_F_NAT_SRC ? f->nat_sport : k->sport;
+	rk->proto = k->proto;
+	rk->scope = f->peer_scope;
+}
+
+static long sweep_one(
+	void *map, const struct lnt_flow_key *key, struct lnt_flow *f, struct lnt_sweep *s)
+{
+	struct lnt_flow_key rk = {};
+	struct lnt_flow *other;
+	__u16 limit = s->other_idle;
+
+	s->seen++;
+	if (f->idle != 0xffff)
+		f->idle++;
+	reverse_key(key, f, &rk);
+	other = bpf_map_lookup_elem(&flows, &rk);
+	if (key->proto == IPPROTO_TCP) {
+		__u8 mine = f->flags, its = other ? other->flags : LNT_F_FIN | LNT_F_RST;
+		bool closing = (mine | its) & LNT_F_RST || (mine & its & LNT_F_FIN);
+
+		limit = closing ? s->closing_idle : s->tcp_idle;
+	}
+	if (f->idle <= limit || (other && other->idle < limit))
+		return 0;
+	bpf_map_delete_elem(&flows, key);
+	s->removed++;
+	return 0;
+}
