@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading and pinning of load.h. */
+#include "datapath/load.h"
+#include "datapath/pins.h"
+#include "lib/cleanup.h"
+
+#include "linnet.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+
+const struct lnt_cgroup_prog lnt_cgroup_progs[] = {
+	{"connect4", BPF_CGROUP_INET4_CONNECT},
+	{"connect6", BPF_CGROUP_INET6_CONNECT},
+	{"sendmsg4", BPF_CGROUP_UDP4_SENDMSG},
+	{"sendmsg6", BPF_CGROUP_UDP6_SENDMSG},
+	{"recvmsg4", BPF_CGROUP_UDP4_RECVMSG},
+	{"recvmsg6", BPF_CGROUP_UDP6_RECVMSG},
+	{"getpeername4", BPF_CGROUP_INET4_GETPEERNAME},
+	{"getpeername6", BPF_CGROUP_INET6_GETPEERNAME},
+	{NULL, 0},
+};
+
+int lnt_bpffs_ensure(const char *bpf_root, struct lnt_err *e)
+{
+	struct statfs fs;
+
+	if (mkdir(bpf_root, 0755) && errno != EEXIST)
+		return lnt_err_sys(e, -errno, "make %s", bpf_root);
+	if (statfs(bpf_root, &fs))
+		return lnt_err_sys(e, -errno, "look at %s", bpf_root);
+	if (fs.f_type == BPF_FS_MAGIC)
+		return 0;
+	if (mount("bpf", bpf_root, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+		return lnt_err_sys(e, -errno, "mount a bpffs at %s", bpf_root);
+	return 0;
+}
+
+/* What libbpf says last while loading; the verifier's own words are at its end. */
+static char said[256];
+
+static int listen_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (level == LIBBPF_WARN && !said[0])
+		vsnprintf(said, sizeof(said), fmt, ap);
+	return 0;
+}
+
+static void skel_destroyp(struct linnet_bpf **skel)
+{
+	linnet_bpf__destroy(*skel);
+}
+
+/* Maps shared with the programs' predecessors are pinned; those with a '.' are libbpf's own. */
+static int pin_maps(struct linnet_bpf *skel, const char *bpf_root, struct lnt_err *e)
+{
+	struct bpf_map *map;
+	char path[PATH_MAX];
+	int r;
+
+	bpf_object__for_each_map(map, skel->obj) {
+		const char *name = bpf_map__name(map);
+
+		if (bpf_map__is_internal(map) || map == skel->maps.scratch_map)
+			continue;
+		r = lnt_pin_path(bpf_root, "maps", name, path);
+		if (!r)
+			r = bpf_map__set_pin_path(map, path);
+		if (r)
+			return lnt_err_sys(e, r, "pin path of map %s", name);
+	}
+	return 0;
+}
+
+static int pin_progs(struct linnet_bpf *skel, const char *bpf_root, struct lnt_err *e)
+{
+	char path[PATH_MAX], tmp[PATH_MAX + 8];
+	struct bpf_program *prog;
+	int r;
+
+	bpf_object__for_each_program(prog, skel->obj) {
+		r = lnt_pin_path(bpf_root, "progs", bpf_program__name(prog), path);
+		if (r)
+			return lnt_err_sys(e, r, "pin path of %s", bpf_program__name(prog));
+		snprintf(tmp, sizeof(tmp), "%s_new", path);
+		if (unlink(tmp) && errno != ENOENT)
+			return lnt_err_sys(e, -errno, "unpin %s", tmp);
+		r = bpf_obj_pin(bpf_program__fd(prog), tmp);
+		if (r)
+			return lnt_err_sys(e, r, "pin %s", tmp);
+		if (rename(tmp, path))
+			return lnt_err_sys(e, -errno, "rename %s", tmp);
+	}
+	return 0;
+}
+
+static int load(const char *bpf_root, const struct lnt_config *cfg, struct lnt_err *e)
+{
+	_cleanup_(skel_destroyp) struct linnet_bpf *skel = NULL;
+	struct lnt_config *rodata;
+	int r;
+
+	libbpf_set_print(listen_libbpf);
+	r = lnt_pin_mkdirs(bpf_root);
+	if (r)
+		return lnt_err_sys(e, r, "make folders below %s", bpf_root);
+	skel = linnet_bpf__open();
+	if (!skel)
+		return lnt_err_sys(e, -errno, "open the programs");
+	rodata = (struct lnt_config *)&skel->rodata->cfg;
+	*rodata = *cfg;
+	rodata->has_set_retval = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+					 BPF_FUNC_set_retval, NULL) == 1;
+	r = pin_maps(skel, bpf_root, e);
+	if (r)
+		return r;
+	said[0] = '\0';
+	r = linnet_bpf__load(skel);
+	if (r)
+		return lnt_err_sys(e, r, "load the programs (%s)", said);
+	return pin_progs(skel, bpf_root, e);
+}
+
+int lnt_datapath_load(const char *bpf_root, const struct lnt_config *cfg, struct lnt_err *e)
+{
+	struct lnt_err result = {};
+	int pipefd[2], status;
+	pid_t pid;
+	ssize_t n;
+
+	if (pipe2(pipefd, O_CLOEXEC))
+		return lnt_err_sys(e, -errno, "pipe");
+	pid = fork();
+	if (pid < 0) {
+		close(pipefd[0]);
+		close(pipefd[1]);
+		return lnt_err_sys(e, -errno, "fork the loader");
+	}
+	if (!pid) {
+		load(bpf_root, cfg, &result);
+		n = write(pipefd[1], &result, sizeof(result));
+		_exit(n != sizeof(result));
+	}
+	close(pipefd[1]);
+	n = read(pipefd[0], &result, sizeof(result));
+	close(pipefd[0]);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (n != sizeof(result))
+		return lnt_err_set(e, -EIO, "the loader process died");
+	return result.err ? lnt_err_set(e, result.err, "%s", result.msg) : 0;
+}
+
+int lnt_maps_open(const char *bpf_root, struct lnt_err *e, struct lnt_maps *ret_maps)
+{
+	struct lnt_maps m = LNT_MAPS_NONE;
+	const struct {
+		const char *name;
+		int *fd;
+	} all[] = {
+		{"flows", &m.flows},
+		{"endpoints", &m.endpoints},
+		{"devices", &m.devices},
+		{"peers", &m.peers},
+		{"cidrs", &m.cidrs},
+		{"policy", &m.policy},
+		{"services", &m.services},
+		{"backends", &m.backends},
+		{"state", &m.state},
+		{"drops", &m.drops},
+		{"counters", &m.counters},
+		{"events", &m.events},
+	};
+	char path[PATH_MAX];
+	int r = 0;
+
+	for (size_t i = 0; !r && i < ARRAY_SIZE(all); i++) {
+		r = lnt_pin_path(bpf_root, "maps", all[i].name, path);
+		if (!r)
+			*all[i].fd = bpf_obj_get(path);
+		if (!r && *all[i].fd < 0)
+			r = *all[i].fd;
+		if (r)
+			lnt_err_sys(e, r, "open pinned map %s", all[i].name);
+	}
+	if (r) {
+		lnt_maps_close(&m);
+		return r;
+	}
+	*ret_maps = m;
+	return 0;
+}
+
+void lnt_maps_close(struct lnt_maps *maps)
+{
+	int *fds = (int *)maps;
+
+	for (size_t i = 0; i < sizeof(*maps) / sizeof(int); i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+int lnt_datapath_sweep(const char *bpf_root, struct lnt_sweep *s, struct lnt_err *e)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = s, .ctx_size_in = sizeof(*s));
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+	int r;
+
+	r = lnt_pin_path(bpf_root, "progs", "sweep", path);
+	if (r)
+		return lnt_err_sys(e, r, "pin path of the sweeper");
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return lnt_err_sys(e, fd, "open %s", path);
+	r = bpf_prog_test_run_opts(fd, &opts);
+	return r < 0 ? lnt_err_sys(e, r, "run the sweeper") : 0;
+}
