@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured: the arms, which figures each gives, and what each figure is compared with.
+
+A figure's name is METRIC/PATH/SUBJECT. An arm is one run of one program, and may give several
+figures. What an arm stands in is made when the first arm that needs it is set up.
+"""
+import statistics
+
+import linnet
+import reference
+from nb import METRICS, SERVICE_PORT
+
+SERVICES = (1, 1000, 10000)
+ADD_DEL_RUNS = 5
+
+# Subjects that are measured for a comparison's sake and are no results of their own: a second bare
+# pair, whose ratio to the first is the noise, and a pod's own address beside its service's.
+TWIN, DIRECT = 'veth-AA', 'direct'
+HIDDEN = (TWIN, DIRECT)
+
+UNITS = {metric: unit for metrics in METRICS.values() for metric, (unit, _) in metrics.items()}
+UNITS['add_del'] = 'ms'
+
+
+class Arm:
+    def __init__(self, path, subject, metrics, stage, run):
+        self.path = path
+        self.subject = subject
+        self.metrics = metrics
+        self.stage = stage
+        self._run = run
+
+    def names(self):
+        return [f'{m}/{self.path}/{self.subject}' for m in self.metrics]
+
+    def run(self, stages, nb):
+        """Figures by name."""
+        figures = self._run(stages[self.stage], nb)
+        return {f'{m}/{self.path}/{self.subject}': v for m, v in figures.items()}
+
+
+def _talk(mode, ends, service=False):
+    """An arm's run: `mode` between the ends that `ends` finds on its stage."""
+    def run(stage, nb):
+        client, server, *vip = ends(stage)
+        if service:
+            return nb.measure(mode, client, server, vip[0], SERVICE_PORT)
+        return nb.measure(mode, client, server)
+    return run
+
+
+def _near(stage):
+    return stage if isinstance(stage, (list, tuple)) else (stage.client, stage.server)
+
+
+def _far(stage):
+    return stage if isinstance(stage, (list, tuple)) else (stage.far, stage.server)
+
+
+def _service(stage):
+    if isinstance(stage, (list, tuple)):
+        return stage
+    return stage.client, stage.server, stage.vip
+
+
+def _add_del(stage, _nb):
+    """The median, for one call now and then waits for the scheduler."""
+    plugin, netns, args = stage if isinstance(stage, tuple) else \
+        (stage.plugin, stage.spare.netns, stage.spare.args)
+    took = [plugin.add_del_ms(f'bench-{n}', netns, args) for n in range(ADD_DEL_RUNS)]
+    return {'add_del': statistics.median(took)}
+
+
+def every_arm():
+    arms = []
+    for mode, metrics in METRICS.items():
+        for subject in ('veth', TWIN, 'bridge', 'ptp', 'linnet'):
+            stage = 'linnet-1' if subject == 'linnet' else subject
+            arms.append(Arm('same-node', subject, list(metrics), stage, _talk(mode, _near)))
+        for subject, stage in (('ptp', 'cross'), ('linnet', 'linnet-1')):
+            arms.append(Arm('cross-node', subject, list(metrics), stage, _talk(mode, _far)))
+    for count in SERVICES:
+        path, metrics = f'clusterip-{count}', list(METRICS['crr'])
+        for subject in ('iptables', 'nftables', 'linnet'):
+            arms.append(Arm(path, subject, metrics, f'{subject}-{count}',
+                            _talk('crr', _service, True)))
+        arms.append(Arm(path, DIRECT, metrics, f'linnet-{count}', _talk('crr', _near)))
+    arms.append(Arm('node', 'bridge', ['add_del'], 'bridge-cni', _add_del))
+    arms.append(Arm('node', 'linnet', ['add_del'], 'linnet-1', _add_del))
+    return arms
+
+
+def is_linnet(arm):
+    return arm.stage.startswith('linnet-')
+
+
+def is_result(name):
+    return name.rsplit('/', 1)[1] not in HIDDEN
+
+
+def comparisons(name, names):
+    """For a figure of linnet, what it is divided by: label -> name. Nothing for the others."""
+    metric, path, subject = name.split('/')
+    if subject != 'linnet':
+        return {}
+    found = {}
+    for other in names:
+        m, p, s = other.split('/')
+        if (m, p) == (metric, path) and s not in ('linnet', TWIN):
+            found[s] = other
+    if path == f'clusterip-{SERVICES[-1]}':
+        found[f'clusterip-{SERVICES[0]}'] = f'{metric}/clusterip-{SERVICES[0]}/linnet'
+    return found
+
+
+def build(stage, lab, nb, programs):
+    """Makes what an arm stands in."""
+    kind, _, detail = stage.partition('-')
+    if stage in ('veth', TWIN):
+        return reference.veth(lab, stage.lower())
+    if stage in ('bridge', 'ptp'):
+        return reference.same_node(lab, stage)
+    if stage == 'cross':
+        return reference.cross_node(lab)
+    if stage == 'bridge-cni':
+        return reference.add_del(lab, 'bridge')
+    if kind == 'linnet':
+        count = int(detail)
+        cluster = linnet.Cluster(lab, programs, f'l{count}', 2 if count == 1 else 1, count)
+        cluster.check(nb)
+        return cluster
+    return reference.cluster_ip(lab, kind, int(detail))

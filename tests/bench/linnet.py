@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""linnet as it runs on nodes: agents, an API server's double, pods by the CNI plugin, and a policy
+that selects every pod, so that what is measured always pays for policy and flow state.
+
+A cluster has one or two nodes, each a namespace with a cgroup that stands for the node's cgroup
+root; the API server's double lives on the first. Clusters share nothing, so addresses repeat.
+"""
+import http.client
+import json
+import os
+import socket
+
+import rules
+from lab import BenchError, Plugin, wait_until
+from nb import DENIED_PORT, PORTS, SERVICE_PORT, End
+from reference import node_address, pod_cidr
+
+NAMESPACE = 'bench'
+LABELS = {'app': 'bench'}
+API_PORT = 6443
+SERVICE_CIDRS = '10.96.0.0/16,fd00:96::/112'
+BULK = 1000
+
+
+class Programs:
+    """Where linnet's programs are, below the root of a source tree."""
+
+    def __init__(self, root):
+        self.agent = f'{root}/build/linnetd'
+        self.plugin = f'{root}/build/linnet'
+        self.apiserver = f'{root}/tests/apiserver/apiserver'
+
+    def missing(self):
+        return [p for p in (self.agent, self.plugin, self.apiserver) if not os.access(p, os.X_OK)]
+
+
+# --- the API server's double ---
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__('double')
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self._path)
+
+
+class Api:
+    """Speaks to the double through its unix socket, which no network namespace separates."""
+
+    def __init__(self, directory):
+        self._directory = directory
+
+    def call(self, method, path, body=None, media='application/json'):
+        with open(f'{self._directory}/token', encoding='ascii') as f:
+            headers = {'Authorization': f'Bearer {f.read().strip()}', 'Content-Type': media}
+        conn = _UnixConnection(f'{self._directory}/admin.sock')
+        try:
+            conn.request(method, path, None if body is None else json.dumps(body), headers)
+            response = conn.getresponse()
+            text = response.read()
+        except OSError as e:
+            raise BenchError(f'apiserver: {method} {path}: {e}') from e
+        finally:
+            conn.close()
+        if response.status >= 300:
+            raise BenchError(f'apiserver: {method} {path}: {response.status}: {text[:500]}')
+        return json.loads(text)
+
+    def create(self, objects):
+        for n in range(0, len(objects), BULK):
+            self.call('POST', '/double/bulk', objects[n:n + BULK])
+
+
+def _node_object(name, index, addresses):
+    cidrs = [pod_cidr(f, index) for f in (4, 6)]
+    return {
+        'apiVersion': 'v1', 'kind': 'Node', 'metadata': {'name': name},
+        'spec': {'podCIDR': cidrs[0], 'podCIDRs': cidrs},
+        'status': {
+            'addresses': [{'type': 'InternalIP', 'address': a} for a in addresses],
+            'conditions': [{'type': 'Ready', 'status': 'True'}],
+        },
+    }
+
+
+def _pod_object(name, node):
+    return {
+        'apiVersion': 'v1', 'kind': 'Pod',
+        'metadata': {'name': name, 'namespace': NAMESPACE, 'labels': LABELS},
+        'spec': {'nodeName': node, 'containers': [{'name': 'c', 'image': 'none'}]},
+    }
+
+
+def _policy_object():
+    """Pods of the benchmark may talk to each other on its ports, and to nobody else."""
+    ports = [{'protocol': p, 'port': n} for p in ('TCP', 'UDP') for n in PORTS.values()]
+    peer = [{'podSelector': {'matchLabels': LABELS}}]
+    return {
+        'apiVersion': 'networking.k8s.io/v1', 'kind': 'NetworkPolicy',
+        'metadata': {'name': 'bench', 'namespace': NAMESPACE},
+        'spec': {
+            'podSelector': {'matchLabels': LABELS}, 'policyTypes': ['Ingress', 'Egress'],
+            'ingress': [{'from': peer, 'ports': ports}],
+            'egress': [{'to': peer, 'ports': ports}],
+        },
+    }
+
+
+def _service_objects(family, count, backend, pod, node):
+    """Each service has the one endpoint, as in the rule sets that linnet is compared with."""
+    objects = []
+    for n in range(count):
+        name, address = f'svc-{n}', rules.vip(family, n)
+        objects.append({
+            'apiVersion': 'v1', 'kind': 'Service',
+            'metadata': {'name': name, 'namespace': NAMESPACE},
+            'spec': {
+                'clusterIP': address, 'clusterIPs': [address], 'ipFamilies': [f'IPv{family}'],
+                'ports': [{'name': 'p', 'port': SERVICE_PORT, 'targetPort': PORTS['crr']}],
+            },
+        })
+        objects.append({
+            'apiVersion': 'discovery.k8s.io/v1', 'kind': 'EndpointSlice',
+            'metadata': {'name': f'{name}-x', 'namespace': NAMESPACE,
+                         'labels': {'kubernetes.io/service-name': name}},
+            'addressType': f'IPv{family}',
+            'ports': [{'name': 'p', 'protocol': 'TCP', 'port': PORTS['crr']}],
+            'endpoints': [{
+                'addresses': [backend], 'conditions': {'ready': True}, 'nodeName': node,
+                'targetRef': {'kind': 'Pod', 'namespace': NAMESPACE, 'name': pod},
+            }],
+        })
+    return objects
+
+
+# --- nodes, pods, clusters ---
+
+class Node:
+    def __init__(self, lab, cluster, index):
+        self.name = f'n{index}'
+        self.index = index
+        self.netns = lab.netns(f'{cluster}-{self.name}')
+        self.dirs = {d: lab.dir(cluster, self.name, d) for d in ('bpf', 'run', 'conf', 'data')}
+        self.cgroup = lab.cgroup(f'{cluster}-{self.name}')
+        self.addresses = [node_address(f, index) for f in (4, 6)]
+        self._agent = None
+
+    def set_addresses(self, lab):
+        v4, v6 = self.addresses
+        lab.ip(self.netns, f'addr add {v4}/24 dev eth0', f'addr add {v6}/64 dev eth0 nodad')
+
+    def start(self, lab, programs, kubeconfig, cluster):
+        argv = [programs.agent, '--node-name', self.name, '--kubeconfig', kubeconfig,
+                '--bpf-root', self.dirs['bpf'], '--cgroup-root', self.cgroup,
+                '--run-dir', self.dirs['run'], '--cni-conf-dir', self.dirs['conf'],
+                '--cni-bin-dir', os.path.dirname(programs.plugin),
+                '--data-dir', self.dirs['data'], '--log-level', 'info']
+        self._agent = lab.start(f'{cluster}-{self.name}.log', argv, self.netns)
+
+    def plugin(self, programs):
+        """Waits until the node carries pods, which the agent says by writing its CNI
+        configuration, and makes of that what a runtime makes of it."""
+        path = f'{self.dirs["conf"]}/10-linnet.conflist'
+        wait_until(f'linnetd of {self.netns}', lambda: os.path.exists(path) or self._ended())
+        with open(path, encoding='utf-8') as f:
+            network = json.load(f)
+        conf = network['plugins'][0] | {k: network[k] for k in ('name', 'cniVersion')}
+        return Plugin(self.netns, programs.plugin, conf, os.path.dirname(programs.plugin))
+
+    def _ended(self):
+        if self._agent.poll() is None:
+            return False
+        with open(self._agent.lnb_log, encoding='utf-8', errors='replace') as f:
+            raise BenchError(f'linnetd of {self.netns} ended: {f.read()[-1500:]}')
+
+
+class Pod:
+    """A pod of the API, its namespace, and what CNI calls for it carry."""
+
+    def __init__(self, lab, api, cluster, node, name):
+        self.name = name
+        self.node = node
+        self.netns = lab.netns(f'{cluster}-{name}')
+        path = f'/api/v1/namespaces/{NAMESPACE}/pods/{name}'
+        uid = api.call('GET', path)['metadata']['uid']
+        self.args = (f'IgnoreUnknown=1;K8S_POD_NAMESPACE={NAMESPACE};K8S_POD_NAME={name};'
+                     f'K8S_POD_UID={uid};K8S_POD_INFRA_CONTAINER_ID={name}')
+        self._api = api
+        self._path = path
+
+    def add(self, lab, plugin):
+        """As a runtime and a kubelet do it; the pod's end of measurements."""
+        addresses = plugin.add(self.name, self.netns, self.args)
+        status = {'phase': 'Running', 'podIP': addresses[4],
+                  'podIPs': [{'ip': addresses[f]} for f in sorted(addresses)],
+                  'conditions': [{'type': 'Ready', 'status': 'True'}]}
+        self._api.call('PATCH', f'{self._path}/status', {'status': status},
+                       'application/merge-patch+json')
+        return End(self.netns, addresses[lab.family], self.node.cgroup)
+
+
+class Cluster:
+    """`client` and `server` share a node; `far` is a client on the other one, where there is
+    one; `plugin` and `spare` are for CNI calls of their own."""
+
+    def __init__(self, lab, programs, name, nodes, services):
+        self._lab = lab
+        self._name = name
+        self.nodes = [Node(lab, name, n) for n in range(1, nodes + 1)]
+        self._join()
+        self._api, kubeconfig = self._start_api(programs)
+        self._create_objects()
+        for node in self.nodes:
+            node.start(lab, programs, kubeconfig, name)
+        self.plugin = self.nodes[0].plugin(programs)
+        self.client, self.server = (self._pod(0, s).add(lab, self.plugin) for s in 'ab')
+        self.far = None
+        if nodes > 1:
+            self.far = self._pod(1, 'c').add(lab, self.nodes[1].plugin(programs))
+        self.spare = self._pod(0, 'spare')
+        self._api.create(_service_objects(lab.family, services, self.server.address, 'b',
+                                          self.nodes[0].name))
+        self.vip = rules.vip(lab.family, services - 1)
+
+    def _join(self):
+        """Two nodes by a pair; a single one gets a pair to nowhere, as its device."""
+        other = self.nodes[1].netns if len(self.nodes) > 1 else self._lab.netns(f'{self._name}-sw')
+        self._lab.veth(self.nodes[0].netns, other)
+        for node in self.nodes:
+            node.set_addresses(self._lab)
+
+    def _start_api(self, programs):
+        lab = self._lab
+        directory = lab.dir(self._name, 'api')
+        address = self.nodes[0].addresses[0]
+        server = lab.start(f'{self._name}-api.log', [
+            programs.apiserver, '--listen', f'{address}:{API_PORT}', '--dir', directory,
+            '--service-cidr', SERVICE_CIDRS, '--no-endpointslice-controller',
+        ], self.nodes[0].netns)
+        wait_until('apiserver', lambda: os.path.exists(f'{directory}/ready') or server.poll())
+        return Api(directory), f'{directory}/kubeconfig'
+
+    def _create_objects(self):
+        pods = [_pod_object(p, 'n1') for p in ('a', 'b', 'spare')]
+        if len(self.nodes) > 1:
+            pods.append(_pod_object('c', 'n2'))
+        self._api.create([
+            {'apiVersion': 'v1', 'kind': 'Namespace', 'metadata': {'name': NAMESPACE}},
+            *(_node_object(n.name, n.index, n.addresses) for n in self.nodes),
+            _policy_object(), *pods,
+        ])
+
+    def _pod(self, node, name):
+        return Pod(self._lab, self._api, self._name, self.nodes[node], name)
+
+    def check(self, nb):
+        """Waits until what is measured works, and makes sure that what must fail does: figures of
+        a datapath with its policy off would be worth nothing."""
+        paths = [('one node', self.client)] + ([('two nodes', self.far)] if self.far else [])
+        for path, client in paths:
+            wait_until(f'linnet, {path}: a pod that policy lets through',
+                       lambda c=client: nb.reaches('connect', c, self.server))
+            for mode in ('connect', 'urr'):
+                if nb.reaches(mode, client, self.server, port=DENIED_PORT,
+                              listen_port=DENIED_PORT):
+                    raise BenchError(f'linnet, {path}: {mode} to a port that no policy allows '
+                                     f'got through; refusing to measure')
+        wait_until(f'linnet: the service {self.vip}',
+                   lambda: nb.reaches('crr', self.client, self.server, self.vip, SERVICE_PORT),
+                   seconds=60)
+        unknown = rules.vip(self._lab.family, 11000)
+        if nb.reaches('crr', self.client, self.server, unknown, SERVICE_PORT):
+            raise BenchError(f'linnet: {unknown}, which is no service, answered')
