@@ -4,7 +4,7 @@
 import base64
 import json
 
-from . import discovery, errors, patch, selector, views, watch
+from . import discovery, errors, patch, protobuf, selector, views, watch
 from .lifecycle import DeleteOptions
 from .store import encode
 from .strategic import strategic_merge
@@ -45,6 +45,8 @@ def _body(request):
 	if not request.body:
 		return None
 	media = request.headers.get("content-type", "application/json").split(";")[0].strip()
+	if media == protobuf.MEDIA_TYPE:
+		return protobuf.decode(request.body)
 	if media not in ("application/json", "*/*", *_PATCHES):
 		raise errors.unsupported_media_type("application/json")
 	try:

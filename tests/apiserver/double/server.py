@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 
-from . import api, certs, cluster, errors, faults, kinds, lifecycle, requestlog, services, slices, \
+from . import api, certs, cluster, crds, errors, faults, kinds, lifecycle, requestlog, services, slices, \
 	store, watch
 from .admin import PREFIX, Admin
 from .resources import Registry
@@ -29,6 +29,8 @@ class Server:
 		self.lifecycle = lifecycle.Lifecycle(self.store, self.registry, options.graceful_pods)
 		self.lifecycle.strategies.update(kinds.STRATEGIES)
 		self.lifecycle.strategies["services"] = services.Services(options.service_cidr.split(","))
+		self.lifecycle.strategies["customresourcedefinitions.apiextensions.k8s.io"] = \
+			crds.Definitions(self.store, self.registry)
 		self.streams = watch.Streams()
 		self.faults = faults.Faults(self.streams.wake)
 		self.log = requestlog.RequestLog()

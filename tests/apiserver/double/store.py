@@ -196,11 +196,12 @@ class Store:
 			coll.note(Event("DELETED", self.rv, key, new, old))
 			return new
 
-	def drop(self, name):
-		"""Forgets a collection that is no longer served; its watchers end."""
+	def end_watches(self, name):
+		"""For a collection that is no longer served: its watchers end, its past has expired."""
 		with self.lock:
-			coll = self._collections.pop(name, None)
-			for channel in coll.channels if coll else ():
+			coll = self.collection(name)
+			coll.compact(self.rv)
+			for channel in coll.channels:
 				channel.push(None)
 
 	def list(self, name, namespace=None):
