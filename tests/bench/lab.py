@@ -6,17 +6,17 @@ happened before. What an earlier run left behind (a SIGKILL, a power cut) is rem
 """
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
 PREFIX = 'lnb-'
 ROOT = '/run/lnb'
-LOCK = '/run/lnb.lock'
+LOCK = '\0lnb'
 NETNS_DIR = '/run/netns'
 CLONE_NEWNET = 0x40000000
 
@@ -97,12 +97,14 @@ class Lab:
         self._cgroup = f'{cgroup_root()}/lnb'
 
     def open(self):
-        self._lock = open(LOCK, 'w', encoding='ascii')
+        """One lab at a time. The lock is a name that ends with the process, not a file."""
+        lock = socket.socket(socket.AF_UNIX)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as e:
-            self._lock = None
+            lock.bind(LOCK)
+        except OSError as e:
+            lock.close()
             raise BenchError('another benchmark runs on this machine') from e
+        self._lock = lock
         self._sweep()
         os.makedirs(ROOT, mode=0o700)
 
@@ -112,8 +114,8 @@ class Lab:
         for process in reversed(self._processes):
             _end(process)
         self._sweep()
-        os.unlink(LOCK)
         self._lock.close()
+        self._lock = None
 
     # --- namespaces ---
 

@@ -94,7 +94,7 @@ def table(machine, figures, wanted, notes):
         if metric != last:
             better = 'more' if metric == 'stream' else 'less'
             head = f'{metric}, {UNITS[metric]} ({better} is better)'
-            out += ['', f'{head:<39}{"[min-max]":<20}{"over veth":<20}{"linnet over it":<20}'.rstrip()]
+            out += ['', f'{head:<39}{"[min-max]":<20}{"over veth":<20}linnet over it']
             last = metric
         out.append(_row(figures, name))
     return '\n'.join(out)

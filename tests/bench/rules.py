@@ -30,7 +30,8 @@ def _endpoint(family, address, port):
     return f'[{address}]:{port}' if family == 6 else f'{address}:{port}'
 
 
-_IPTABLES_HEAD = """*filter
+_IPTABLES_HEAD = """\
+*filter
 :KUBE-FORWARD - [0:0]
 :KUBE-SERVICES - [0:0]
 :KUBE-EXTERNAL-SERVICES - [0:0]
@@ -58,7 +59,8 @@ COMMIT
 :KUBE-MARK-MASQ - [0:0]
 """
 
-_IPTABLES_ENTRY = """-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+_IPTABLES_ENTRY = """\
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
 -A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
 -A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
 -A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN
@@ -167,8 +169,8 @@ def nftables(family, count, pod_cidr, backend, port):
     chains, elements, addresses = [], [], []
     for n in range(count):
         i, address = _hash(name(n)), vip(family, n)
-        # An anonymous map per service, as kube-proxy has, takes the kernel a quadratic time to load;
-        # only the service that packets go to needs one.
+        # An anonymous map per service, as kube-proxy has, takes the kernel a quadratic time to
+        # load; only the service that packets go to needs one.
         pick = f'numgen random mod 1 vmap {{ 0 : goto endpoint-{i} }}' if n == count - 1 \
             else f'goto endpoint-{i}'
         chains.append(
