@@ -38,6 +38,8 @@ load_src  := $(filter-out $(attach_src),$(wildcard datapath/*.c))
 agent_src := $(filter-out agent/main.c agent/ctl/%,$(wildcard agent/*.c agent/*/*.c))
 ctl_src   := $(wildcard agent/ctl/*.c)
 unit_src  := $(wildcard tests/unit/test_*.c)
+# What unit tests share.
+unit_help := $(filter-out $(unit_src),$(wildcard tests/unit/*.c))
 tool_src  := $(wildcard tests/bench/*.c tests/tools/*.c)
 bpf_src   := datapath/bpf/linnet.bpf.c
 
@@ -88,7 +90,7 @@ $(B)/linnetctl: $(call obj,$(ctl_src)) $(agent_obj) $(lib_obj)
 	$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
 
 # A unit test sees everything but the main() files.
-$(units): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(agent_obj) $(cni_lib_obj) $(lib_obj)
+$(units): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(unit_help)) $(agent_obj) $(cni_lib_obj) $(lib_obj)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ -o $@ -lcmocka $(agent_libs)
 

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Objects for tests, tersely. Running out of memory or a text that does not parse aborts. Functions
+ * that return an object leave it to the caller until build_put() gives it to a store.
+ *
+ * Labels:    "app=web,tier=front", "" for none
+ * Selectors: "app=web" (In), "tier=a|b" (In), "x" (Exists), "!x" (DoesNotExist), "tier!=a|b"
+ * (NotIn), joined by commas; "" selects everything, NULL is no selector Addresses:
+ * "10.0.0.1,fd00::1", "" for none
+ */
+#include "agent/model/store.h"
+#include "datapath/abi.h"
+#include "lib/endpoint.h"
+
+enum build_types {
+	BUILD_INGRESS = 1,
+	BUILD_EGRESS = 2
+};
+
+void build_put(struct lnt_store *st, void *obj);
+
+struct in6_addr build_addr(const char *s);
+struct lnt_prefix build_prefix(const char *s);
+
+void build_ns(struct lnt_store *st, const char *name, const char *labels);
+
+/* @addrs are InternalIPs, at most one per family. @cidrs: "10.1.0.0/24,fd00:1::/64". */
+void build_node(struct lnt_store *st, const char *name, const char *addrs, const char *cidrs);
+
+struct lnt_pod *build_pod(const char *ns, const char *name, const char *labels, const char *addrs);
+void build_pod_port(struct lnt_pod *pod, const char *name, uint8_t proto, uint16_t port);
+/* build_pod() and build_put(). */
+void build_put_pod(struct lnt_store *st, const char *ns, const char *name, const char *labels,
+	const char *addrs);
+
+/* An endpoint of a pod, or of none with NULL; host_ifindex counts up from 100 by call. */
+struct lnt_endpoint build_endpoint(const char *ns, const char *name, const char *addrs);
+
+/* @types: enum build_types. */
+struct lnt_netpol *build_policy(const char *ns, const char *name, const char *pods, unsigned types);
+/* The rule is valid until the next one of the same policy is made. */
+struct lnt_netpol_rule *build_rule(struct lnt_netpol *p, enum lnt_direction dir);
+void build_peer(struct lnt_netpol_rule *r, const char *namespaces, const char *pods);
+void build_block(struct lnt_netpol_rule *r, const char *cidr);
+/* @port: "80", "80-90", "http", or "" for all of the protocol. */
+void build_port(struct lnt_netpol_rule *r, uint8_t proto, const char *port);
+
+/* @ports: "http:tcp/80,dns:udp/53,:sctp/9"; name, protocol, port. */
+void build_service(
+	struct lnt_store *st, const char *ns, const char *name, const char *ips, const char *ports);
+/* @ports as in build_service(); @ready and @unready are addresses. */
+void build_slice(struct lnt_store *st, const char *ns, const char *name, const char *service,
+	const char *ports, const char *ready, const char *unready);
