@@ -4,7 +4,7 @@
  * the others, and these in the order of their names.
  */
 #include "agent/compile/compile.h"
-#include "agent/compile/table.h"
+#include "agent/compile/index.h"
 #include "agent/compile/view.h"
 #include "lib/cleanup.h"
 

@@ -4,7 +4,7 @@
  * by family; a service is its slices' label, within one namespace.
  */
 #include "agent/compile/compile.h"
-#include "agent/compile/table.h"
+#include "agent/compile/index.h"
 #include "agent/compile/view.h"
 #include "lib/cleanup.h"
 

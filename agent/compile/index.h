@@ -38,8 +38,8 @@ static inline int lnt_u32s_push(struct lnt_u32s *a, uint32_t v)
 void lnt_u32s_sort(struct lnt_u32s *a);
 void lnt_u32s_clear(struct lnt_u32s *a);
 
-struct lnt_table {
-	struct lnt_table_slot {
+struct lnt_index {
+	struct lnt_index_slot {
 		uint64_t hash;
 		uint32_t item1; /* the item and one; 0: free */
 	} * slots;		/* owned */
@@ -47,12 +47,12 @@ struct lnt_table {
 };
 
 /* Whether @item of the caller's array @ctx is what @key describes. */
-typedef bool lnt_table_same(const void *ctx, uint32_t item, const void *key);
+typedef bool lnt_index_same(const void *ctx, uint32_t item, const void *key);
 
 /* The item of that content, or LNT_NONE. */
-uint32_t lnt_table_get(const struct lnt_table *t, uint64_t hash, lnt_table_same *same,
+uint32_t lnt_index_get(const struct lnt_index *t, uint64_t hash, lnt_index_same *same,
 	const void *ctx, const void *key);
 
 /* Adds an item that is not in the table yet; LNT_NONE cannot be one. Returns 0 or -ENOMEM. */
-int lnt_table_put(struct lnt_table *t, uint64_t hash, uint32_t item);
-void lnt_table_clear(struct lnt_table *t);
+int lnt_index_put(struct lnt_index *t, uint64_t hash, uint32_t item);
+void lnt_index_clear(struct lnt_index *t);

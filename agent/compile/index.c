@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The containers of table.h: open addressing with linear probing, at most two thirds full. */
-#include "agent/compile/table.h"
+/* The containers of index.h: open addressing with linear probing, at most two thirds full. */
+#include "agent/compile/index.h"
 #include "agent/compile/hash.h"
 
 #include <errno.h>
@@ -63,7 +63,7 @@ void lnt_u32s_clear(struct lnt_u32s *a)
 	*a = (struct lnt_u32s){};
 }
 
-uint32_t lnt_table_get(const struct lnt_table *t, uint64_t hash, lnt_table_same *same,
+uint32_t lnt_index_get(const struct lnt_index *t, uint64_t hash, lnt_index_same *same,
 	const void *ctx, const void *key)
 {
 	if (!t->slots)
@@ -74,20 +74,20 @@ uint32_t lnt_table_get(const struct lnt_table *t, uint64_t hash, lnt_table_same 
 	return LNT_NONE;
 }
 
-static void insert(struct lnt_table *t, uint64_t hash, uint32_t item1)
+static void insert(struct lnt_index *t, uint64_t hash, uint32_t item1)
 {
 	size_t i = lnt_hash_mix(hash) & t->mask;
 
 	while (t->slots[i].item1)
 		i = (i + 1) & t->mask;
-	t->slots[i] = (struct lnt_table_slot){.hash = hash, .item1 = item1};
+	t->slots[i] = (struct lnt_index_slot){.hash = hash, .item1 = item1};
 }
 
-int lnt_table_put(struct lnt_table *t, uint64_t hash, uint32_t item)
+int lnt_index_put(struct lnt_index *t, uint64_t hash, uint32_t item)
 {
 	if (!t->slots || t->n * 3 >= t->mask * 2) {
 		size_t size = t->slots ? (t->mask + 1) * 2 : 16;
-		struct lnt_table bigger = {.mask = size - 1, .n = t->n};
+		struct lnt_index bigger = {.mask = size - 1, .n = t->n};
 
 		bigger.slots = calloc(size, sizeof(*bigger.slots));
 		if (!bigger.slots)
@@ -103,8 +103,8 @@ int lnt_table_put(struct lnt_table *t, uint64_t hash, uint32_t item)
 	return 0;
 }
 
-void lnt_table_clear(struct lnt_table *t)
+void lnt_index_clear(struct lnt_index *t)
 {
 	free(t->slots);
-	*t = (struct lnt_table){};
+	*t = (struct lnt_index){};
 }

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Who has which address, where several say that they do: see lnt_compile_policy(). */
+#include "agent/compile/local.h"
+
+enum lnt_claim_rank {
+	LNT_CLAIM_HOST,
+	LNT_CLAIM_NODE,
+	LNT_CLAIM_LOCAL,
+	LNT_CLAIM_POD
+};
+
+struct lnt_claim {
+	struct in6_addr addr;
+	enum lnt_claim_rank rank;
+	uint32_t identity;	       /* of a pod, as index */
+	const struct lnt_local *local; /* LNT_CLAIM_LOCAL */
+	const struct lnt_meta *obj;    /* LNT_CLAIM_POD: the pod */
+};
+
+struct lnt_claims {
+	struct lnt_claim *items; /* sorted by address, each once */
+	size_t n, cap;
+};
+
+/* Collects the claims of nodes, @locals and pods, adding the pods to @ids. Returns 0 or -ENOMEM. */
+int lnt_claims_build(const struct lnt_store *st, const char *node_name,
+	const struct lnt_locals *locals, struct lnt_identities *ids, struct lnt_claims *ret_claims);
+void lnt_claims_clear(struct lnt_claims *cs);
