@@ -102,6 +102,12 @@ $(B)/tests/%: $(B)/obj/tests/tools/%.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ -o $@
 
+# The API client by itself.
+$(B)/tests/kubedump: $(B)/obj/tests/tools/kubedump.o \
+    $(call obj,$(wildcard agent/kube/*.c agent/model/*.c)) $(lib_obj)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
+
 install: all ## install below $(DESTDIR)
 	install -D -m 0755 $(B)/linnet $(DESTDIR)$(CNIDIR)/linnet
 	install -D -m 0755 $(B)/linnetd $(DESTDIR)$(PREFIX)/sbin/linnetd

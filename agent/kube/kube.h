@@ -19,6 +19,11 @@ struct lnt_kube_config {
 	char *cert_file, *key_file; /* client certificate, or NULL */
 	char *cert_data, *key_data; /* PEM */
 	bool insecure;		    /* insecure-skip-tls-verify */
+	/*
+	 * A watch on which nothing arrives for this long is taken for dead; servers send a bookmark
+	 * about every minute. 0: the default, 150,000.
+	 */
+	unsigned stall_ms;
 };
 
 /* Reads a kubeconfig (current context). Relative paths are relative to the file. */

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Credentials: copying, clearing, reading files, and the service account of a pod. */
+#include "agent/kube/config.h"
+
+#include "lib/cleanup.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define SA_DIR	 "/var/run/secrets/kubernetes.io/serviceaccount"
+#define FILE_MAX (1024 * 1024)
+
+/* The owned strings of a configuration, for what is done to each of them. */
+static const size_t strings[] = {
+	offsetof(struct lnt_kube_config, server),
+	offsetof(struct lnt_kube_config, ca_file),
+	offsetof(struct lnt_kube_config, ca_data),
+	offsetof(struct lnt_kube_config, token),
+	offsetof(struct lnt_kube_config, token_file),
+	offsetof(struct lnt_kube_config, cert_file),
+	offsetof(struct lnt_kube_config, key_file),
+	offsetof(struct lnt_kube_config, cert_data),
+	offsetof(struct lnt_kube_config, key_data),
+};
+
+static char **string_at(struct lnt_kube_config *cfg, size_t offset)
+{
+	return (char **)(void *)((char *)cfg + offset);
+}
+
+void lnt_kube_config_clear(struct lnt_kube_config *cfg)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+		free(*string_at(cfg, strings[i]));
+	*cfg = (struct lnt_kube_config){};
+}
+
+int lnt_kube_config_copy(const struct lnt_kube_config *from, struct lnt_kube_config *ret_cfg)
+{
+	struct lnt_kube_config cfg = *from;
+	bool failed = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
+		char **s = string_at(&cfg, strings[i]);
+
+		if (!*s)
+			continue;
+		*s = strdup(*s);
+		failed |= !*s;
+	}
+	if (failed) {
+		lnt_kube_config_clear(&cfg);
+		return -ENOMEM;
+	}
+	*ret_cfg = cfg;
+	return 0;
+}
+
+static int read_file(const char *path, struct lnt_err *e, char **ret_text)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	size_t n = 0;
+	ssize_t r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return lnt_err_sys(e, -errno, "read %s", path);
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
+		return lnt_err_set(e, -EINVAL, "read %s: not a file of at most 1 MiB", path);
+	text = malloc(st.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	while (n < (size_t)st.st_size) {
+		r = read(fd, text + n, st.st_size - n);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return lnt_err_sys(e, -errno, "read %s", path);
+		if (!r)
+			break;
+		n += r;
+	}
+	text[n] = '\0';
+	*ret_text = TAKE_PTR(text);
+	return 0;
+}
+
+static int check_token(char *token, struct lnt_err *e)
+{
+	size_t n = strlen(token);
+
+	while (n && isspace((unsigned char)token[n - 1]))
+		token[--n] = '\0';
+	for (size_t i = 0; i < n; i++)
+		if (!isgraph((unsigned char)token[i]))
+			return lnt_err_set(
+				e, -EINVAL, "the token has characters that no token has");
+	return n ? 0 : lnt_err_set(e, -EINVAL, "the token is empty");
+}
+
+int lnt_kube_config_token(const struct lnt_kube_config *cfg, struct lnt_err *e, char **ret_token)
+{
+	_cleanup_free_ char *token = NULL;
+	int r = 0;
+
+	*ret_token = NULL;
+	if (cfg->token_file) {
+		r = read_file(cfg->token_file, e, &token);
+	} else if (cfg->token) {
+		token = strdup(cfg->token);
+		r = token ? 0 : -ENOMEM;
+	}
+	if (!r && token)
+		r = check_token(token, e);
+	if (!r)
+		*ret_token = TAKE_PTR(token);
+	return r;
+}
+
+int lnt_kube_config_ca(const struct lnt_kube_config *cfg, struct lnt_err *e, char **ret_pem)
+{
+	*ret_pem = NULL;
+	if (cfg->ca_data) {
+		*ret_pem = strdup(cfg->ca_data);
+		return *ret_pem ? 0 : -ENOMEM;
+	}
+	return cfg->ca_file ? read_file(cfg->ca_file, e, ret_pem) : 0;
+}
+
+int lnt_kube_config_in_cluster(
+	const char *sa_dir, struct lnt_err *e, struct lnt_kube_config *ret_cfg)
+{
+	const char *host = getenv("KUBERNETES_SERVICE_HOST");
+	const char *port = getenv("KUBERNETES_SERVICE_PORT");
+	_cleanup_(lnt_kube_config_clear) struct lnt_kube_config cfg = {};
+	_cleanup_free_ char *text = NULL;
+	const char *open = "", *close = "";
+	int r;
+
+	if (!host || !*host || !port || !*port)
+		return lnt_err_set(e, -ENOENT,
+			"not in a cluster: KUBERNETES_SERVICE_HOST and _PORT are not set");
+	if (strchr(host, ':')) {
+		open = "[";
+		close = "]";
+	}
+	if (asprintf(&cfg.server, "https://%s%s%s:%s", open, host, close, port) < 0)
+		cfg.server = NULL;
+	if (asprintf(&cfg.ca_file, "%s/ca.crt", sa_dir ?: SA_DIR) < 0)
+		cfg.ca_file = NULL;
+	if (asprintf(&cfg.token_file, "%s/token", sa_dir ?: SA_DIR) < 0)
+		cfg.token_file = NULL;
+	if (!cfg.server || !cfg.ca_file || !cfg.token_file)
+		return -ENOMEM;
+	r = lnt_kube_config_ca(&cfg, e, &text);
+	if (r)
+		return r;
+	free(text);
+	r = lnt_kube_config_token(&cfg, e, &text);
+	if (r)
+		return r;
+	*ret_cfg = cfg;
+	cfg = (struct lnt_kube_config){};
+	return 0;
+}

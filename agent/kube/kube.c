@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The API server as a whole: one HTTP client, a reflector for each kind, and when all is listed. */
+#include "agent/kube/config.h"
+#include "agent/kube/reflector.h"
+#include "lib/cleanup.h"
+
+#include <errno.h>
+
+struct lnt_kube {
+	struct lnt_kube_config cfg;
+	struct lnt_kube_events events;
+	struct lnt_http *http;
+	struct lnt_reflector *reflectors[LNT_KIND_MAX];
+	unsigned n_synced;
+	unsigned parts; /* reflectors and client that are not closed yet */
+	bool closing;
+};
+
+static void on_synced(void *ctx)
+{
+	struct lnt_kube *k = ctx;
+
+	if (++k->n_synced == LNT_KIND_MAX && k->events.synced)
+		k->events.synced(k->events.ctx);
+}
+
+static void on_alive(void *ctx)
+{
+	struct lnt_kube *k = ctx;
+
+	for (int i = 0; i < LNT_KIND_MAX; i++)
+		lnt_reflector_nudge(k->reflectors[i]);
+}
+
+static void on_http_closed(void *ctx)
+{
+	struct lnt_kube *k = ctx;
+
+	lnt_kube_config_clear(&k->cfg);
+	free(k);
+}
+
+/* The client goes last: requests of the reflectors point into it. */
+static void on_reflector_closed(void *ctx)
+{
+	struct lnt_kube *k = ctx;
+
+	if (!--k->parts)
+		lnt_http_close(k->http, on_http_closed, k);
+}
+
+struct lnt_kube *lnt_kube_new(uv_loop_t *loop, const struct lnt_kube_config *cfg,
+	struct lnt_store *store, const struct lnt_kube_events *events, struct lnt_err *e)
+{
+	_cleanup_free_ struct lnt_kube *k = calloc(1, sizeof(*k));
+	struct lnt_reflector_events on = {on_synced, on_alive, on_reflector_closed, k};
+
+	if (!k || lnt_kube_config_copy(cfg, &k->cfg)) {
+		lnt_err_set(e, -ENOMEM, "no memory");
+		return NULL;
+	}
+	k->events = *events;
+	k->http = lnt_http_new(loop, &k->cfg, e);
+	if (!k->http) {
+		lnt_kube_config_clear(&k->cfg);
+		return NULL;
+	}
+	for (int i = 0; i < LNT_KIND_MAX; i++) {
+		k->reflectors[i] = lnt_reflector_new(loop, k->http, store, i, k->cfg.stall_ms, &on);
+		if (!k->reflectors[i]) {
+			lnt_err_set(e, -ENOMEM, "no memory");
+			lnt_kube_close(TAKE_PTR(k));
+			return NULL;
+		}
+		k->parts++;
+	}
+	return TAKE_PTR(k);
+}
+
+void lnt_kube_start(struct lnt_kube *k)
+{
+	for (int i = 0; i < LNT_KIND_MAX; i++)
+		lnt_reflector_start(k->reflectors[i]);
+}
+
+void lnt_kube_watch_state(
+	const struct lnt_kube *k, enum lnt_kind kind, struct lnt_kube_watch_state *ret_state)
+{
+	lnt_reflector_state(k->reflectors[kind], ret_state);
+}
+
+void lnt_kube_close(struct lnt_kube *k)
+{
+	if (k->closing)
+		return;
+	k->closing = true;
+	k->parts++;
+	for (int i = 0; i < LNT_KIND_MAX; i++)
+		if (k->reflectors[i])
+			lnt_reflector_close(k->reflectors[i]);
+	on_reflector_closed(k);
+}
