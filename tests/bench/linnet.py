@@ -11,7 +11,7 @@ import os
 import socket
 
 import rules
-from lab import BenchError, Plugin, wait_until
+from lab import BenchError, Plugin, run, wait_until
 from nb import DENIED_PORT, PORTS, SERVICE_PORT, End
 from reference import node_address, pod_cidr
 
@@ -152,11 +152,18 @@ class Node:
         lab.ip(self.netns, f'addr add {v4}/24 dev eth0', f'addr add {v6}/64 dev eth0 nodad')
 
     def start(self, lab, programs, kubeconfig, cluster):
-        argv = [programs.agent, '--node-name', self.name, '--kubeconfig', kubeconfig,
-                '--bpf-root', self.dirs['bpf'], '--cgroup-root', self.cgroup,
-                '--run-dir', self.dirs['run'], '--cni-conf-dir', self.dirs['conf'],
-                '--cni-bin-dir', os.path.dirname(programs.plugin),
-                '--data-dir', self.dirs['data'], '--log-level', 'info']
+        settings = {
+            'node-name': self.name, 'kubeconfig': kubeconfig, 'bpf-root': self.dirs['bpf'],
+            'cgroup-root': self.cgroup, 'run-dir': self.dirs['run'],
+            'cni-conf-dir': self.dirs['conf'], 'cni-bin-dir': os.path.dirname(programs.plugin),
+            'data-dir': self.dirs['data'], 'log-level': 'info',
+        }
+        argv = [programs.agent]
+        # An agent that keeps its records below --run-dir, say, has no --data-dir.
+        offered = run([programs.agent, '--help'])
+        for option, value in settings.items():
+            if f'--{option} ' in offered:
+                argv += [f'--{option}', value]
         self._agent = lab.start(f'{cluster}-{self.name}.log', argv, self.netns)
 
     def plugin(self, programs):
@@ -195,6 +202,7 @@ class Pod:
         addresses = plugin.add(self.name, self.netns, self.args)
         status = {'phase': 'Running', 'podIP': addresses[4],
                   'podIPs': [{'ip': addresses[f]} for f in sorted(addresses)],
+                  'hostIP': self.node.addresses[0],
                   'conditions': [{'type': 'Ready', 'status': 'True'}]}
         self._api.call('PATCH', f'{self._path}/status', {'status': status},
                        'application/merge-patch+json')
