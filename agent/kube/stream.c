@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define ENVELOPE_MAX (64UL << 10)
-#define KEEP	     (16UL << 10) /* a buffer that grew beyond is given back */
+#define KEEP	     (64UL << 10) /* a buffer that grew beyond is given back */
 
 static int append(struct lnt_buf *b, const char *data, size_t n, size_t max, struct lnt_err *e)
 {
@@ -60,37 +60,26 @@ cJSON *lnt_stream_parse(const char *text, size_t n)
 
 /* --- list bodies ------------------------------------------------------------------------------ */
 
-/* Appends data[from, to) to what is being collected. */
-static int collect(struct lnt_split *s, const char *data, size_t from, size_t to, struct lnt_err *e)
+static int put(struct lnt_buf *b, char c, size_t max, struct lnt_err *e)
 {
-	struct lnt_buf *b = s->in_item ? &s->item : &s->envelope;
-
-	return append(b, data + from, to - from, s->in_item ? LNT_STREAM_MAX : ENVELOPE_MAX, e);
-}
-
-/* A string of the envelope ended before @to: is it the key that leads to the items? */
-static void end_string(struct lnt_split *s)
-{
-	static const char key[] = "\"items"; /* the closing quote is not collected yet */
-
-	s->key = s->envelope.n - s->key_at == strlen(key) &&
-		!memcmp(s->envelope.data + s->key_at, key, strlen(key));
+	if (b->n == b->size || b->n == max)
+		return append(b, &c, 1, max, e);
+	b->data[b->n++] = c;
+	return 0;
 }
 
 /*
- * One byte inside the items, between objects: only objects, commas and the end may come. Returns
- * whether it is to be collected, or -EPROTO.
+ * Between the items: only objects, commas and the end may come. Returns 1 when the byte is to be
+ * kept, 0 when not, or -EPROTO.
  */
 static int between_items(struct lnt_split *s, char c, struct lnt_err *e)
 {
 	switch (c) {
 	case '{':
 		s->in_item = true;
-		s->depth++;
 		return 1;
 	case ']':
 		s->in_items = false;
-		s->depth--;
 		return 1;
 	case ',':
 	case ' ':
@@ -102,19 +91,24 @@ static int between_items(struct lnt_split *s, char c, struct lnt_err *e)
 	return lnt_err_set(e, -EPROTO, "an item of the list is no object");
 }
 
-/* A byte inside a string. Returns whether the string ended. */
-static bool string_byte(struct lnt_split *s, char c)
+/* A kept byte inside a string; `"items"` as a whole string of the top level may be the key. */
+static void string_byte(struct lnt_split *s, char c)
 {
-	if (s->escaped)
+	static const char key[] = "\"items\"";
+	const struct lnt_buf *b = &s->envelope;
+
+	if (s->escaped) {
 		s->escaped = false;
-	else if (c == '\\')
+	} else if (c == '\\') {
 		s->escaped = true;
-	else if (c == '"')
+	} else if (c == '"') {
 		s->in_string = false;
-	return !s->in_string;
+		s->key = s->depth == 1 && !s->in_item && b->n - s->key_at == strlen(key) &&
+			!memcmp(b->data + s->key_at, key, strlen(key));
+	}
 }
 
-/* A structural byte outside of strings. */
+/* A kept byte outside of strings. */
 static int plain_byte(struct lnt_split *s, char c, struct lnt_err *e)
 {
 	unsigned char key = s->key;
@@ -125,13 +119,14 @@ static int plain_byte(struct lnt_split *s, char c, struct lnt_err *e)
 	switch (c) {
 	case '"':
 		s->in_string = true;
+		s->key_at = s->envelope.n - 1;
 		break;
 	case ':':
-		s->key = s->depth == 1 && key == 1 ? 2 : 0;
+		s->key = key == 1 ? 2 : 0;
 		break;
 	case '{':
 	case '[':
-		s->in_items = c == '[' && s->depth == 1 && key == 2;
+		s->in_items |= c == '[' && s->depth == 1 && key == 2;
 		s->depth++;
 		break;
 	case '}':
@@ -153,50 +148,36 @@ static int end_item(struct lnt_split *s)
 	return r;
 }
 
-/*
- * The loop over the bytes. data[run, i) is what is not yet collected; it is collected when the
- * buffer changes or its content is looked at.
- */
+static int split_byte(struct lnt_split *s, char c, struct lnt_err *e)
+{
+	int r = 1;
+
+	if (s->in_items && !s->in_item)
+		r = between_items(s, c, e);
+	if (r <= 0)
+		return r;
+	r = s->in_item ? put(&s->item, c, LNT_STREAM_MAX, e)
+		       : put(&s->envelope, c, ENVELOPE_MAX, e);
+	if (r)
+		return r;
+	if (s->in_string) {
+		string_byte(s, c);
+		return 0;
+	}
+	r = plain_byte(s, c, e);
+	/* The top level is 1, the list of items 2: an item that has ended is back there. */
+	if (!r && s->in_item && s->depth == 2)
+		r = end_item(s);
+	return r;
+}
+
 int lnt_split_feed(struct lnt_split *s, const char *data, size_t n, struct lnt_err *e)
 {
-	size_t run = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < n && !r; i++) {
-		bool top = s->depth == 1 && !s->in_item;
-
-		if (s->in_string) {
-			if (!string_byte(s, data[i]) || !top)
-				continue;
-			r = collect(s, data, run, i, e);
-			run = i;
-			if (!r)
-				end_string(s);
-		} else if (s->in_items && !s->in_item) {
-			r = between_items(s, data[i], e);
-			/* Up to here the envelope was collected when the items began. */
-			run = r == 1 ? i : i + 1;
-			r = r < 0 ? r : 0;
-		} else {
-			if (top && data[i] == '"') {
-				r = collect(s, data, run, i, e);
-				run = i;
-				s->key_at = s->envelope.n;
-			}
-			r = r ? r : plain_byte(s, data[i], e);
-			if (!r && s->in_items && !s->in_item) {
-				r = collect(s, data, run, i + 1, e);
-				run = i + 1;
-			} else if (!r && s->in_item && s->depth == 2) {
-				r = collect(s, data, run, i + 1, e);
-				run = i + 1;
-				r = r ? r : end_item(s);
-			}
-		}
-	}
-	if (r || (s->in_items && !s->in_item))
-		return r;
-	return collect(s, data, run, n, e);
+	for (size_t i = 0; i < n && !r; i++)
+		r = split_byte(s, data[i], e);
+	return r;
 }
 
 int lnt_split_finish(struct lnt_split *s, struct lnt_err *e, cJSON **ret_envelope)

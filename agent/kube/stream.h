@@ -29,7 +29,7 @@ struct lnt_split {
 	lnt_stream_fn *fn;
 	void *ctx;
 	struct lnt_buf item, envelope;
-	size_t key_at; /* in the envelope, where the last string of the top level begins */
+	size_t key_at; /* in the envelope, where the last string began */
 	unsigned depth;
 	bool in_string, escaped, in_items, in_item;
 	unsigned char key; /* how much of `"items":` precedes: 0, 1 (the string), 2 (the colon) */
