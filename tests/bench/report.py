@@ -60,7 +60,8 @@ def _noise(figures):
     return out
 
 
-def _row(figures, name):
+def _row(figures, name, wanted):
+    """The ratios of linnet to what has no row of its own stand in linnet's row."""
     metric, path, subject = name.split('/')
     values = figures.values[name]
     veth, mine = f'{metric}/same-node/veth', f'{metric}/{path}/linnet'
@@ -68,7 +69,7 @@ def _row(figures, name):
     linnet = figures.ratios(mine, name) if mine in figures.values and subject != 'linnet' else []
     more = [f'{_spread(figures.ratios(name, other))} of {label}'
             for label, other in figures.comparisons(name).items()
-            if label.startswith('clusterip') or label == arms.DIRECT]
+            if label.startswith('clusterip') or other not in wanted]
     span = f'[{min(values):.5g}-{max(values):.5g}]'
     return (f'  {path:<16}{subject:<10}{statistics.median(values):>9.5g}  {span:<20}'
             f'{_spread(to_veth):<20}{_spread(linnet):<20}{", ".join(more)}').rstrip()
@@ -96,5 +97,5 @@ def table(machine, figures, wanted, notes):
             head = f'{metric}, {UNITS[metric]} ({better} is better)'
             out += ['', f'{head:<39}{"[min-max]":<20}{"over veth":<20}linnet over it']
             last = metric
-        out.append(_row(figures, name))
+        out.append(_row(figures, name, wanted))
     return '\n'.join(out)
