@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the CNI plugin asks of the agent. An ADD is answered when the pod's policy and its endpoint
+ * are in the maps; until then it waits here, for the pod to arrive in the store, for a bounded time.
+ */
+#define LNT_LOG "cni"
+#include "agent/agent.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct lnt_add {
+	struct lnt_add *next;
+	struct lnt_agent *agent;
+	struct lnt_cni_conn *conn; /* NULL: answered, or its plugin is gone */
+	uv_timer_t timer;
+	char container_id[LNT_CONTAINER_ID_MAX + 1];
+	char ifname[IFNAMSIZ];
+};
+
+static void add_closed(uv_handle_t *h)
+{
+	free(h->data);
+}
+
+static void add_unlink(struct lnt_add *add)
+{
+	struct lnt_add **p = &add->agent->adds;
+
+	while (*p && *p != add)
+		p = &(*p)->next;
+	if (*p)
+		*p = add->next;
+	uv_close((uv_handle_t *)&add->timer, add_closed);
+}
+
+/* Takes the endpoint back: the plugin undoes its part when ADD fails. */
+static void add_fail(struct lnt_add *add, const char *msg)
+{
+	struct lnt_agent *a = add->agent;
+
+	lnt_registry_remove(&a->registry, add->container_id, add->ifname);
+	lnt_agent_mark(a, LNT_DIRTY_POLICY);
+	if (add->conn)
+		lnt_cni_reply(add->conn, LNT_CNI_TRY_AGAIN_LATER, msg);
+	add_unlink(add);
+}
+
+static void add_timeout(uv_timer_t *timer)
+{
+	struct lnt_add *add = timer->data;
+	const struct lnt_endpoint *ep =
+		lnt_registry_find(&add->agent->registry, add->container_id, add->ifname);
+	char msg[1024];
+
+	snprintf(msg, sizeof(msg),
+		"pod %s/%s is not programmed after %d s: the agent has not seen it in the API yet",
+		ep ? ep->pod_ns : "?", ep ? ep->pod_name : "?", LNT_AGENT_ADD_TIMEOUT_MS / 1000);
+	log_warn("ADD %s: %s", add->container_id, msg);
+	add_fail(add, msg);
+}
+
+void lnt_adds_settle(struct lnt_agent *a)
+{
+	struct lnt_add *add, *next;
+
+	for (add = a->adds; add; add = next) {
+		const struct lnt_endpoint *ep =
+			lnt_registry_find(&a->registry, add->container_id, add->ifname);
+
+		next = add->next;
+		if (!ep || !a->sync || !lnt_sync_has_endpoint(a->sync, ep))
+			continue;
+		log_debug("endpoint %s/%s (%s) is programmed", ep->pod_ns, ep->pod_name,
+			ep->host_ifname);
+		lnt_cni_reply(add->conn, 0, "");
+		add_unlink(add);
+	}
+}
+
+void lnt_adds_close(struct lnt_agent *a)
+{
+	while (a->adds)
+		add_fail(a->adds, "linnetd is stopping");
+}
+
+static void handle_add(struct lnt_agent *a, struct lnt_cni_conn *conn, const cJSON *req)
+{
+	struct lnt_endpoint ep = {};
+	struct lnt_err e = {};
+	struct lnt_add *add;
+
+	if (!a->ready) {
+		lnt_cni_reply(conn, LNT_CNI_TRY_AGAIN_LATER, a->why_not);
+		return;
+	}
+	if (lnt_endpoint_from_json(cJSON_GetObjectItem(req, "endpoint"), &e, &ep)) {
+		lnt_cni_reply(conn, LNT_CNI_DECODE_FAILURE, e.msg);
+		return;
+	}
+	add = calloc(1, sizeof(*add));
+	if (!add || lnt_registry_put(&a->registry, &ep)) {
+		free(add);
+		lnt_cni_reply(conn, LNT_CNI_TRY_AGAIN_LATER, "out of memory");
+		return;
+	}
+	add->agent = a;
+	add->conn = conn;
+	strcpy(add->container_id, ep.container_id);
+	strcpy(add->ifname, ep.ifname);
+	uv_timer_init(&a->loop, &add->timer);
+	add->timer.data = add;
+	uv_timer_start(&add->timer, add_timeout, LNT_AGENT_ADD_TIMEOUT_MS, 0);
+	add->next = a->adds;
+	a->adds = add;
+	a->dirty |= LNT_DIRTY_POLICY;
+	lnt_agent_turn(a);
+}
+
+static void handle_del(struct lnt_agent *a, struct lnt_cni_conn *conn, const cJSON *req)
+{
+	const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(req, "containerID"));
+	const char *ifname = cJSON_GetStringValue(cJSON_GetObjectItem(req, "ifname"));
+
+	if (!id || !ifname) {
+		lnt_cni_reply(conn, LNT_CNI_DECODE_FAILURE, "del needs containerID and ifname");
+		return;
+	}
+	if (lnt_registry_remove(&a->registry, id, ifname)) {
+		a->dirty |= LNT_DIRTY_POLICY;
+		lnt_agent_turn(a);
+	}
+	lnt_cni_reply(conn, 0, "");
+}
+
+static void handle_check(struct lnt_agent *a, struct lnt_cni_conn *conn, const cJSON *req)
+{
+	struct lnt_endpoint ep = {};
+	struct lnt_err e = {};
+
+	if (lnt_endpoint_from_json(cJSON_GetObjectItem(req, "endpoint"), &e, &ep))
+		lnt_cni_reply(conn, LNT_CNI_DECODE_FAILURE, e.msg);
+	else if (!a->sync || !lnt_sync_has_endpoint(a->sync, &ep))
+		lnt_cni_reply(conn, LNT_CNI_CHECK_FAILED,
+			"the endpoint is not in the agent's maps with this device and MAC");
+	else
+		lnt_cni_reply(conn, 0, "");
+}
+
+static void request(void *ctx, struct lnt_cni_conn *conn, const cJSON *req)
+{
+	const char *op = cJSON_GetStringValue(cJSON_GetObjectItem(req, "op"));
+	struct lnt_agent *a = ctx;
+
+	if (!op)
+		lnt_cni_reply(conn, LNT_CNI_DECODE_FAILURE, "the request has no op");
+	else if (!strcmp(op, "status") && a->ready)
+		lnt_cni_reply(conn, 0, "");
+	else if (!strcmp(op, "status"))
+		lnt_cni_reply(conn, LNT_CNI_NOT_AVAILABLE, a->why_not);
+	else if (!strcmp(op, "add"))
+		handle_add(a, conn, req);
+	else if (!strcmp(op, "del"))
+		handle_del(a, conn, req);
+	else if (!strcmp(op, "check"))
+		handle_check(a, conn, req);
+	else
+		lnt_cni_reply(conn, LNT_CNI_DECODE_FAILURE, "the request's op is not known");
+}
+
+static void gone(void *ctx, struct lnt_cni_conn *conn)
+{
+	struct lnt_agent *a = ctx;
+
+	for (struct lnt_add *add = a->adds; add; add = add->next) {
+		if (add->conn != conn)
+			continue;
+		add->conn = NULL;
+		add_fail(add, "");
+		return;
+	}
+}
+
+struct lnt_cni_handler lnt_adds_handler(struct lnt_agent *a)
+{
+	return (struct lnt_cni_handler){.request = request, .gone = gone, .ctx = a};
+}

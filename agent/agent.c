@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent's life: start, turns, stop (agent.h). */
+#define LNT_LOG "agent"
+#include "agent/agent.h"
+#include "agent/node/cgroup.h"
+#include "agent/node/conflist.h"
+#include "agent/node/watch.h"
+#include "datapath/attach.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define SWEEP_MS	10000
+#define SWEEP_TCP_IDLE	800 /* 2 h 13 min: RFC 5382 asks for 2 h 4 min at least */
+#define SWEEP_CLOSING	2
+#define SWEEP_OTHER	18 /* 3 min: twice the stream timeout that resolvers rely on */
+#define TURN_MIN_MS	1
+#define TURN_MAX_MS	500
+#define RETRY_MAX_MS	30000
+
+/* --- turns ------------------------------------------------------------------------------------ */
+
+static void on_turn(uv_timer_t *timer)
+{
+	lnt_agent_turn(timer->data);
+}
+
+/* Turns take at most about half of the agent's time, whatever they cost. */
+void lnt_agent_mark(struct lnt_agent *a, unsigned dirty)
+{
+	uint64_t wait = a->turn_ms * 2;
+
+	a->dirty |= dirty;
+	if (!a->synced || uv_is_active((uv_handle_t *)&a->turn))
+		return;
+	wait = wait < TURN_MIN_MS ? TURN_MIN_MS : wait > TURN_MAX_MS ? TURN_MAX_MS : wait;
+	uv_timer_start(&a->turn, on_turn, wait, 0);
+}
+
+static void wait_for(struct lnt_agent *a, const char *what)
+{
+	if (strcmp(a->why_not, what))
+		log_info("not ready: %s", what);
+	snprintf(a->why_not, sizeof(a->why_not), "%s", what);
+}
+
+/* Programs in the kernel, attached everywhere they belong, replacing a predecessor's in place. */
+static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
+	const struct lnt_node_devices *devices, struct lnt_err *e)
+{
+	const char *root = a->opt->bpf_root;
+	int r;
+
+	r = lnt_datapath_load(root, cfg, e);
+	if (!r)
+		r = lnt_cgroup_attach(a->opt, e);
+	for (size_t i = 0; !r && i < devices->n; i++)
+		r = lnt_attach_device(root, "from_node", devices->links[i].name,
+			devices->links[i].ifindex, LNT_HOOK_INGRESS, e);
+	if (r)
+		return r;
+	for (size_t i = 0; i < a->registry.n; i++) {
+		const struct lnt_endpoint *ep = &a->registry.eps[i];
+		struct lnt_err ep_err = {};
+
+		/* A device that goes away meanwhile must not keep the others from the new programs. */
+		if (lnt_attach_device(root, "from_pod", ep->host_ifname, ep->host_ifindex,
+			    LNT_HOOK_INGRESS, &ep_err) ||
+			lnt_attach_device(root, "to_pod", ep->host_ifname, ep->host_ifindex,
+				LNT_HOOK_EGRESS, &ep_err))
+			log_warn("container %s: %s", ep->container_id, ep_err.msg);
+	}
+	a->loaded = *cfg;
+	a->devices = *devices;
+	log_info("programs loaded; %zu device(s), %zu endpoint(s)", devices->n, a->registry.n);
+	return 0;
+}
+
+/* The node as Kubernetes has it: programs, routes, ranges. 1: not known well enough yet. */
+static int turn_cluster(
+	struct lnt_agent *a, struct lnt_cluster_state *cluster, struct lnt_err *e, size_t *writes)
+{
+	struct lnt_node_devices devices;
+	struct lnt_config cfg;
+	int r;
+
+	r = lnt_compile_cluster(a->store, a->opt->node_name, e, cluster);
+	if (r)
+		return r;
+	if (!cluster->n_own_addrs || !cluster->n_own_cidrs) {
+		char what[200];
+
+		snprintf(what, sizeof(what), "waiting for node %s to have %s", a->opt->node_name,
+			cluster->n_own_addrs ? "a pod CIDR" : "an internal address");
+		wait_for(a, what);
+		return 1;
+	}
+	r = lnt_devices_find(
+		a->nl, a->opt, cluster->own_addrs, cluster->n_own_addrs, e, &devices);
+	if (r)
+		return r;
+	lnt_devices_config(a->opt, &devices, cluster->own_addrs, cluster->n_own_addrs, &cfg);
+	if (!a->sync || memcmp(&cfg, &a->loaded, sizeof(cfg))) {
+		r = load_programs(a, &cfg, &devices, e);
+		if (r)
+			return r;
+	}
+	if (!a->sync)
+		r = lnt_sync_new(a->opt->bpf_root, e, &a->sync);
+	return r ? r : lnt_sync_cluster(a->sync, a->nl, cluster, e, writes);
+}
+
+static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
+{
+	struct lnt_policy_state state = {};
+	int r;
+
+	r = lnt_compile_policy(
+		a->store, a->opt->node_name, a->registry.eps, a->registry.n, e, &state);
+	if (!r)
+		r = lnt_devices_add_host_peers(a->nl, &state, e);
+	for (size_t i = 0; !r && i < state.n_problems; i++) {
+		if (state.problems[i].applied)
+			log_warn("NetworkPolicy %s/%s: %s", state.problems[i].ns,
+				state.problems[i].name, state.problems[i].text);
+	}
+	if (!r)
+		r = lnt_sync_policy(a->sync, &state, a->registry.eps, a->registry.n, e, writes);
+	lnt_policy_state_clear(&state);
+	return r;
+}
+
+static void conflict(
+	void *ctx, const struct lnt_service *loser, const struct lnt_service *winner)
+{
+	log_warn("Service %s/%s: address and port belong to %s/%s already; not served",
+		loser->meta.ns, loser->meta.name, winner->meta.ns, winner->meta.name);
+}
+
+static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
+{
+	struct lnt_service_state state = {};
+	int r;
+
+	r = lnt_compile_services(a->store, e, conflict, a, &state);
+	if (!r)
+		r = lnt_sync_services(a->sync, &state, e, writes);
+	lnt_service_state_clear(&state);
+	return r;
+}
+
+static int become_ready(
+	struct lnt_agent *a, const struct lnt_cluster_state *cluster, struct lnt_err *e)
+{
+	int r = lnt_conflist_write(
+		a->opt, cluster->own_cidrs, cluster->n_own_cidrs, a->devices.mtu, e);
+
+	if (r || a->ready)
+		return r;
+	a->ready = true;
+	log_info("ready: this node can carry pods");
+	malloc_trim(0);
+	return 0;
+}
+
+/* Each dirty domain in turn; one that fails stays dirty and the others are done all the same. */
+static int turn_domains(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
+{
+	struct lnt_cluster_state cluster = {};
+	unsigned dirty = a->dirty;
+	int first = 0, r;
+
+	a->dirty = 0;
+	if (dirty & LNT_DIRTY_CLUSTER || !a->sync) {
+		r = turn_cluster(a, &cluster, e, writes);
+		if (r || !a->sync) {
+			a->dirty |= LNT_DIRTY_CLUSTER;
+			first = r;
+		}
+		if (!a->sync) {
+			a->dirty |= dirty;
+			goto out;
+		}
+	}
+	if (dirty & LNT_DIRTY_POLICY && (r = turn_policy(a, e, writes))) {
+		a->dirty |= LNT_DIRTY_POLICY;
+		first = first ? first : r;
+	}
+	if (dirty & LNT_DIRTY_SERVICES && (r = turn_services(a, e, writes))) {
+		a->dirty |= LNT_DIRTY_SERVICES;
+		first = first ? first : r;
+	}
+	if (!first && cluster.n_own_cidrs)
+		first = become_ready(a, &cluster, e);
+out:
+	lnt_cluster_state_clear(&cluster);
+	return first;
+}
+
+void lnt_agent_turn(struct lnt_agent *a)
+{
+	uint64_t start = uv_hrtime(), delay;
+	struct lnt_err e = {};
+	size_t writes = 0;
+	int r;
+
+	if (!a->synced)
+		return;
+	uv_timer_stop(&a->turn);
+	r = turn_domains(a, &e, &writes);
+	a->turn_ms = (uv_hrtime() - start) / 1000000;
+	log_debug("turn: %zu write(s), %llu us", writes,
+		(unsigned long long)(uv_hrtime() - start) / 1000);
+	lnt_adds_settle(a);
+	if (r >= 0) {
+		a->failures = 0;
+		return;
+	}
+	log_error("%s; trying again", e.msg);
+	if (!a->ready)
+		wait_for(a, e.msg);
+	delay = 100ull << (a->failures < 9 ? a->failures : 9);
+	a->failures++;
+	uv_timer_start(&a->turn, on_turn, delay < RETRY_MAX_MS ? delay : RETRY_MAX_MS, 0);
+}
+
+/* --- what makes turns ------------------------------------------------------------------------- */
+
+static void store_changed(void *ctx, const struct lnt_meta *obj, bool removed)
+{
+	static const unsigned dirties[LNT_KIND_MAX] = {
+		[LNT_KIND_NAMESPACE] = LNT_DIRTY_POLICY,
+		[LNT_KIND_NODE] = LNT_DIRTY_CLUSTER | LNT_DIRTY_POLICY,
+		[LNT_KIND_POD] = LNT_DIRTY_POLICY,
+		[LNT_KIND_SERVICE] = LNT_DIRTY_SERVICES,
+		[LNT_KIND_ENDPOINTSLICE] = LNT_DIRTY_SERVICES,
+		[LNT_KIND_NETWORKPOLICY] = LNT_DIRTY_POLICY,
+	};
+
+	lnt_agent_mark(ctx, dirties[obj->kind]);
+}
+
+static void kube_synced(void *ctx)
+{
+	struct lnt_agent *a = ctx;
+
+	log_info("synced with the API server");
+	a->synced = true;
+	a->dirty = LNT_DIRTY_ALL;
+	lnt_agent_turn(a);
+}
+
+/* Flows remember next hops: whatever changed about the node, they are decided again. */
+static void node_changed(void *ctx)
+{
+	struct lnt_agent *a = ctx;
+	struct lnt_err e = {};
+
+	if (a->sync && lnt_sync_bump_epoch(a->sync, &e))
+		log_error("%s", e.msg);
+	lnt_agent_mark(a, LNT_DIRTY_CLUSTER | LNT_DIRTY_POLICY);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+	struct lnt_sweep s = {
+		.tcp_idle = SWEEP_TCP_IDLE,
+		.closing_idle = SWEEP_CLOSING,
+		.other_idle = SWEEP_OTHER,
+	};
+	struct lnt_agent *a = timer->data;
+	struct lnt_err e = {};
+
+	if (!a->sync)
+		return;
+	if (lnt_datapath_sweep(a->opt->bpf_root, &s, &e))
+		log_error("%s", e.msg);
+	else if (s.removed)
+		log_debug("sweep: %u of %u flows removed", s.removed, s.seen);
+}
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+static void stop(uv_signal_t *signal, int signum)
+{
+	struct lnt_agent *a = signal->data;
+
+	log_info("stopping; pods keep their network");
+	lnt_adds_close(a);
+	lnt_cni_server_close(a->cni);
+	if (a->kube)
+		lnt_kube_close(a->kube);
+	lnt_node_watch_close(a->watch);
+	uv_close((uv_handle_t *)&a->turn, NULL);
+	uv_close((uv_handle_t *)&a->sweep, NULL);
+	uv_close((uv_handle_t *)&a->sigterm, NULL);
+	uv_close((uv_handle_t *)&a->sigint, NULL);
+}
+
+static void init_handles(struct lnt_agent *a)
+{
+	uv_timer_init(&a->loop, &a->turn);
+	uv_timer_init(&a->loop, &a->sweep);
+	uv_signal_init(&a->loop, &a->sigterm);
+	uv_signal_init(&a->loop, &a->sigint);
+	a->turn.data = a->sweep.data = a->sigterm.data = a->sigint.data = a;
+	uv_timer_start(&a->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+	uv_signal_start(&a->sigterm, stop, SIGTERM);
+	uv_signal_start(&a->sigint, stop, SIGINT);
+}
+
+static int start_kube(struct lnt_agent *a, struct lnt_err *e)
+{
+	const struct lnt_kube_events events = {.synced = kube_synced, .ctx = a};
+	struct lnt_kube_config cfg = {};
+	int r;
+
+	r = a->opt->kubeconfig ? lnt_kube_config_load(a->opt->kubeconfig, e, &cfg)
+			       : lnt_kube_config_in_cluster(NULL, e, &cfg);
+	if (r)
+		return r;
+	a->store = lnt_store_new(store_changed, a);
+	a->kube = a->store ? lnt_kube_new(&a->loop, &cfg, a->store, &events, e) : NULL;
+	lnt_kube_config_clear(&cfg);
+	if (!a->kube)
+		return lnt_err_set(e, -ENOMEM, "start the API client");
+	lnt_kube_start(a->kube);
+	return 0;
+}
+
+static int start(struct lnt_agent *a, struct lnt_err *e)
+{
+	struct lnt_cni_handler handler = lnt_adds_handler(a);
+	int r;
+
+	if (mkdir(a->opt->run_dir, 0755) && errno != EEXIST)
+		return lnt_err_sys(e, -errno, "make %s", a->opt->run_dir);
+	if ((r = lnt_bpffs_ensure(a->opt->bpf_root, e)) ||
+		(r = lnt_nl_open(-1, e, &a->nl)) ||
+		(r = lnt_registry_load(&a->registry, a->opt->run_dir, e)) ||
+		(r = start_kube(a, e)) ||
+		(r = lnt_node_watch_new(&a->loop, node_changed, a, e, &a->watch)))
+		return r;
+	wait_for(a, "waiting for the API server");
+	return lnt_cni_server_new(&a->loop, a->opt->run_dir, &handler, e, &a->cni);
+}
+
+int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
+{
+	struct lnt_agent a = {.opt = opt};
+	int r;
+
+	uv_loop_init(&a.loop);
+	init_handles(&a);
+	r = start(&a, e);
+	if (r)
+		stop(&a.sigterm, 0);
+	uv_run(&a.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&a.loop);
+	lnt_sync_free(a.sync);
+	lnt_store_free(a.store);
+	lnt_registry_clear(&a.registry);
+	lnt_nl_close(a.nl);
+	return r;
+}

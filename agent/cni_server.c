@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connections of cni_server.h on libuv pipes. */
+#define LNT_LOG "cni"
+#include "agent/cni_server.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LINE_MAX_BYTES (64 * 1024)
+
+struct lnt_cni_server {
+	uv_pipe_t pipe;
+	struct lnt_cni_handler handler;
+};
+
+struct lnt_cni_conn {
+	uv_pipe_t pipe;
+	uv_write_t write;
+	struct lnt_cni_server *server;
+	char *line;
+	size_t len;
+	char *reply;
+	bool asked; /* the handler has the request and owes a reply */
+};
+
+static void conn_closed(uv_handle_t *h)
+{
+	struct lnt_cni_conn *c = h->data;
+
+	free(c->line);
+	free(c->reply);
+	free(c);
+}
+
+static void conn_close(struct lnt_cni_conn *c)
+{
+	if (!uv_is_closing((uv_handle_t *)&c->pipe))
+		uv_close((uv_handle_t *)&c->pipe, conn_closed);
+}
+
+static void written(uv_write_t *w, int status)
+{
+	struct lnt_cni_conn *c = w->data;
+
+	if (status < 0)
+		log_debug("reply to the plugin: %s", uv_strerror(status));
+	conn_close(c);
+}
+
+void lnt_cni_reply(struct lnt_cni_conn *c, unsigned code, const char *msg)
+{
+	cJSON *json = cJSON_CreateObject();
+	uv_buf_t buf;
+	char *text;
+
+	c->asked = false;
+	cJSON_AddBoolToObject(json, "ok", !code);
+	if (code) {
+		cJSON_AddNumberToObject(json, "code", code);
+		cJSON_AddStringToObject(json, "msg", msg);
+	}
+	text = cJSON_PrintUnformatted(json);
+	cJSON_Delete(json);
+	if (!text || asprintf(&c->reply, "%s\n", text) < 0)
+		c->reply = NULL;
+	free(text);
+	if (!c->reply) {
+		conn_close(c);
+		return;
+	}
+	c->write.data = c;
+	buf = uv_buf_init(c->reply, (unsigned)strlen(c->reply));
+	if (uv_write(&c->write, (uv_stream_t *)&c->pipe, &buf, 1, written))
+		conn_close(c);
+}
+
+static void alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+	struct lnt_cni_conn *c = h->data;
+
+	*buf = uv_buf_init(c->line + c->len, (unsigned)(LINE_MAX_BYTES - 1 - c->len));
+}
+
+static void handle_line(struct lnt_cni_conn *c)
+{
+	cJSON *req = cJSON_Parse(c->line);
+
+	c->asked = true;
+	if (req)
+		c->server->handler.request(c->server->handler.ctx, c, req);
+	else
+		lnt_cni_reply(c, LNT_CNI_DECODE_FAILURE, "the request is not JSON");
+	cJSON_Delete(req);
+}
+
+static void conn_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct lnt_cni_conn *c = stream->data;
+	char *end;
+
+	if (n < 0) {
+		if (c->asked)
+			c->server->handler.gone(c->server->handler.ctx, c);
+		conn_close(c);
+		return;
+	}
+	if (c->asked || c->reply)
+		return; /* one request a connection */
+	c->len += (size_t)n;
+	c->line[c->len] = '\0';
+	end = memchr(c->line, '\n', c->len);
+	if (end) {
+		*end = '\0';
+		handle_line(c);
+	} else if (c->len == LINE_MAX_BYTES - 1) {
+		lnt_cni_reply(c, LNT_CNI_DECODE_FAILURE, "the request is too long");
+	}
+}
+
+static void connected(uv_stream_t *listener, int status)
+{
+	struct lnt_cni_server *s = listener->data;
+	struct lnt_cni_conn *c;
+
+	if (status < 0) {
+		log_error("accept on the CNI socket: %s", uv_strerror(status));
+		return;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return;
+	c->server = s;
+	uv_pipe_init(listener->loop, &c->pipe, 0);
+	c->pipe.data = c;
+	c->line = malloc(LINE_MAX_BYTES);
+	if (!c->line || uv_accept(listener, (uv_stream_t *)&c->pipe) ||
+		uv_read_start((uv_stream_t *)&c->pipe, alloc, conn_read))
+		conn_close(c);
+}
+
+static void server_closed(uv_handle_t *h)
+{
+	free(h->data);
+}
+
+int lnt_cni_server_new(uv_loop_t *loop, const char *run_dir,
+	const struct lnt_cni_handler *handler, struct lnt_err *e,
+	struct lnt_cni_server **ret_server)
+{
+	struct lnt_cni_server *s = calloc(1, sizeof(*s));
+	char path[4096];
+	mode_t mask;
+	int r;
+
+	if (!s)
+		return lnt_err_sys(e, -ENOMEM, "open the CNI socket");
+	s->handler = *handler;
+	uv_pipe_init(loop, &s->pipe, 0);
+	s->pipe.data = s;
+	snprintf(path, sizeof(path), "%s/%s", run_dir, LNT_AGENT_SOCKET);
+	if (unlink(path) && errno != ENOENT) {
+		r = -errno;
+		goto fail;
+	}
+	mask = umask(0177);
+	r = uv_pipe_bind(&s->pipe, path);
+	umask(mask);
+	if (!r)
+		r = uv_listen((uv_stream_t *)&s->pipe, 128, connected);
+	if (r)
+		goto fail;
+	*ret_server = s;
+	return 0;
+fail:
+	uv_close((uv_handle_t *)&s->pipe, server_closed);
+	return lnt_err_set(e, r, "listen at %s: %s", path, uv_strerror(r));
+}
+
+void lnt_cni_server_close(struct lnt_cni_server *s)
+{
+	if (s)
+		uv_close((uv_handle_t *)&s->pipe, server_closed);
+}

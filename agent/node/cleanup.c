@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Removal of all traces (cleanup.h). */
+#include "agent/node/cleanup.h"
+#include "agent/node/conflist.h"
+#include "datapath/attach.h"
+#include "datapath/pins.h"
+#include "lib/agent_socket.h"
+#include "lib/cleanup.h"
+#include "lib/netlink.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <ftw.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/mount.h>
+
+/* Links are pinned as <device>-ingress and <device>-egress; clsact filters have no pin. */
+static void detach_devices(const struct lnt_options *opt, struct lnt_nl *nl)
+{
+	_cleanup_free_ struct lnt_link *links = NULL;
+	struct lnt_err e = {};
+	size_t n = 0;
+
+	if (lnt_link_dump(nl, &e, &links, &n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		bool attached = false;
+
+		for (enum lnt_hook h = LNT_HOOK_INGRESS; h <= LNT_HOOK_EGRESS; h++) {
+			static const char *const progs[] = {"from_pod", "to_pod", "from_node"};
+
+			for (size_t p = 0; p < ARRAY_SIZE(progs); p++) {
+				struct lnt_err ignored = {};
+
+				if (lnt_attached_device(opt->bpf_root, progs[p], links[i].name,
+					    links[i].ifindex, h, &ignored, &attached) ||
+					!attached)
+					continue;
+				lnt_detach_device(opt->bpf_root, links[i].name, links[i].ifindex,
+					h, &ignored);
+			}
+		}
+	}
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static int remove_routes(struct lnt_nl *nl, int family, struct lnt_err *e)
+{
+	_cleanup_free_ struct lnt_route *routes = NULL;
+	size_t n = 0;
+	int r, first;
+
+	first = lnt_route_dump(nl, family, LNT_RTPROT, e, &routes, &n);
+	for (size_t i = 0; !first && i < n; i++) {
+		/* A pod's own route goes with its device. */
+		if (!routes[i].has_gw && routes[i].type != RTN_UNREACHABLE)
+			continue;
+		r = lnt_route_del(nl, &routes[i], e);
+		if (r && r != -ESRCH)
+			first = r;
+	}
+	return first;
+}
+
+int lnt_cleanup(const struct lnt_options *opt, struct lnt_err *e)
+{
+	_cleanup_nl_ struct lnt_nl *nl = NULL;
+	char path[PATH_MAX];
+	int first, r;
+
+	first = lnt_conflist_remove(opt, e);
+	r = lnt_nl_open(-1, e, &nl);
+	if (r)
+		return r;
+	detach_devices(opt, nl);
+	snprintf(path, sizeof(path), "%s/linnet", opt->bpf_root);
+	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
+		first = lnt_err_sys(e, -errno, "remove %s", path);
+	/* A bpffs that only linnet used was mounted by it. */
+	if (strcmp(opt->bpf_root, LNT_BPF_ROOT) && !umount(opt->bpf_root))
+		rmdir(opt->bpf_root);
+	r = remove_routes(nl, AF_INET, e);
+	first = first ? first : r;
+	r = remove_routes(nl, AF_INET6, e);
+	first = first ? first : r;
+	snprintf(path, sizeof(path), "%s/%s", opt->run_dir, LNT_AGENT_SOCKET);
+	if (unlink(path) && errno != ENOENT)
+		first = first ? first : lnt_err_sys(e, -errno, "remove %s", path);
+	return first;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Devices, addresses and configuration of devices.h. */
+#include "agent/node/devices.h"
+#include "lib/cleanup.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+/*
+ * Source ports of masqueraded connections: below the ephemeral range (32768-60999) and the NodePorts
+ * (30000-32767), which are others' to use, above those that daemons like.
+ */
+#define MASQ_PORT_MIN 10240
+#define MASQ_PORT_MAX 29999
+
+static int add_device(struct lnt_nl *nl, const char *name, uint32_t ifindex, struct lnt_err *e,
+	struct lnt_node_devices *d)
+{
+	struct lnt_link link;
+	int r;
+
+	r = lnt_link_get(nl, name, ifindex, e, &link);
+	if (r)
+		return lnt_err_prefix(e, "device %s", name ? name : "of the node's address");
+	for (size_t i = 0; i < d->n; i++) {
+		if (d->links[i].ifindex == link.ifindex)
+			return 0;
+	}
+	if (d->n == LNT_MAX_DEVICES)
+		return lnt_err_set(e, -E2BIG, "more than %d devices", LNT_MAX_DEVICES);
+	if (!d->n || link.mtu < d->mtu)
+		d->mtu = link.mtu;
+	d->links[d->n++] = link;
+	return 0;
+}
+
+int lnt_devices_find(struct lnt_nl *nl, const struct lnt_options *opt,
+	const struct in6_addr *own_addrs, size_t n_own, struct lnt_err *e,
+	struct lnt_node_devices *ret_devices)
+{
+	_cleanup_free_ struct lnt_ifaddr *addrs = NULL;
+	struct lnt_node_devices d = {};
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < opt->n_devices; i++)
+		r = add_device(nl, opt->devices[i], 0, e, &d);
+	if (!r && !opt->n_devices)
+		r = lnt_addr_dump(nl, 0, e, &addrs, &n);
+	for (size_t i = 0; !r && i < n; i++) {
+		for (size_t k = 0; !r && k < n_own; k++) {
+			if (IN6_ARE_ADDR_EQUAL(&addrs[i].addr, &own_addrs[k]))
+				r = add_device(nl, NULL, addrs[i].ifindex, e, &d);
+		}
+	}
+	if (r)
+		return r;
+	if (!d.n)
+		return lnt_err_set(
+			e, -ENODEV, "no device has an address of this node; name them with --devices");
+	*ret_devices = d;
+	return 0;
+}
+
+void lnt_devices_config(const struct lnt_options *opt, const struct lnt_node_devices *devices,
+	const struct in6_addr *own_addrs, size_t n_own, struct lnt_config *ret_cfg)
+{
+	struct lnt_config cfg = {
+		.masq_port_min = MASQ_PORT_MIN,
+		.masq_port_max = MASQ_PORT_MAX,
+		.n_devices = (uint32_t)devices->n,
+	};
+
+	for (size_t i = 0; i < devices->n; i++)
+		cfg.devices[i] = devices->links[i].ifindex;
+	for (size_t i = 0; opt->masquerade && i < n_own; i++) {
+		if (lnt_addr_is4(&own_addrs[i]))
+			cfg.masq4 = own_addrs[i];
+		else
+			cfg.masq6 = own_addrs[i];
+	}
+	*ret_cfg = cfg;
+}
+
+static int peer_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct in6_addr));
+}
+
+static bool is_host_addr(const struct lnt_ifaddr *a)
+{
+	return !IN6_IS_ADDR_LINKLOCAL(&a->addr) && a->scope != RT_SCOPE_LINK;
+}
+
+int lnt_devices_add_host_peers(
+	struct lnt_nl *nl, struct lnt_policy_state *state, struct lnt_err *e)
+{
+	_cleanup_free_ struct lnt_ifaddr *addrs = NULL;
+	struct lnt_peer_entry *peers;
+	size_t n_addrs = 0, n = state->n_peers;
+	int r;
+
+	r = lnt_addr_dump(nl, 0, e, &addrs, &n_addrs);
+	if (r)
+		return r;
+	peers = reallocarray(state->peers, n + n_addrs + 1, sizeof(*peers));
+	if (!peers)
+		return lnt_err_sys(e, -ENOMEM, "node addresses");
+	state->peers = peers;
+	for (size_t i = 0; i < n_addrs; i++) {
+		if (!is_host_addr(&addrs[i]) || bsearch(&addrs[i].addr, peers, state->n_peers,
+							sizeof(*peers), peer_compare))
+			continue;
+		peers[n].addr = addrs[i].addr;
+		peers[n++].value.identity = LNT_ID_HOST;
+	}
+	qsort(peers, n, sizeof(*peers), peer_compare);
+	/* An address may stand on several devices. */
+	state->n_peers = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!i || peer_compare(&peers[i], &peers[state->n_peers - 1]))
+			peers[state->n_peers++] = peers[i];
+	}
+	return 0;
+}

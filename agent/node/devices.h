@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The node's own devices and addresses, and the programs' configuration that follows from them. */
+#include "agent/compile/compile.h"
+#include "agent/options.h"
+#include "lib/netlink.h"
+
+struct lnt_node_devices {
+	struct lnt_link links[LNT_MAX_DEVICES]; /* where from_node attaches */
+	size_t n;
+	uint32_t mtu; /* the smallest: what pods get */
+};
+
+/*
+ * Those named by --devices, else those that carry one of @own_addrs. Returns 0, or -ENODEV when
+ * there is none.
+ */
+int lnt_devices_find(struct lnt_nl *nl, const struct lnt_options *opt,
+	const struct in6_addr *own_addrs, size_t n_own, struct lnt_err *e,
+	struct lnt_node_devices *ret_devices);
+
+/* What the programs have to know of this node. */
+void lnt_devices_config(const struct lnt_options *opt, const struct lnt_node_devices *devices,
+	const struct in6_addr *own_addrs, size_t n_own, struct lnt_config *ret_cfg);
+
+/*
+ * Adds every routable address of the node's devices as LNT_ID_HOST to @state->peers, keeping it
+ * sorted: Kubernetes knows only some of them. Addresses that are there already stay as they are.
+ */
+int lnt_devices_add_host_peers(
+	struct lnt_nl *nl, struct lnt_policy_state *state, struct lnt_err *e);

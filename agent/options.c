@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parsing of options.h. */
+#include "agent/options.h"
+#include "datapath/pins.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OPT_LOAD_ONLY = 256, OPT_CLEANUP };
+
+static const struct option longs[] = {
+	{"node-name", required_argument, NULL, 'n'},
+	{"kubeconfig", required_argument, NULL, 'k'},
+	{"bpf-root", required_argument, NULL, 'b'},
+	{"cgroup-root", required_argument, NULL, 'g'},
+	{"run-dir", required_argument, NULL, 'r'},
+	{"cni-conf-dir", required_argument, NULL, 'c'},
+	{"devices", required_argument, NULL, 'd'},
+	{"masquerade", required_argument, NULL, 'm'},
+	{"log-level", required_argument, NULL, 'l'},
+	{"load-only", no_argument, NULL, OPT_LOAD_ONLY},
+	{"cleanup", no_argument, NULL, OPT_CLEANUP},
+	{"help", no_argument, NULL, 'h'},
+	{},
+};
+
+static void usage(FILE *to)
+{
+	fputs("usage: linnetd [options]\n"
+	      "  --node-name NAME     this node's name in Kubernetes (default: $NODE_NAME, hostname)\n"
+	      "  --kubeconfig FILE    credentials (default: the pod's service account)\n"
+	      "  --bpf-root DIR       bpffs to pin in, mounted if it is not (" LNT_BPF_ROOT ")\n"
+	      "  --cgroup-root DIR    cgroup v2 whose sockets see services (default: its mount)\n"
+	      "  --run-dir DIR        sockets and records, volatile (/run/linnet)\n"
+	      "  --cni-conf-dir DIR   where the CNI configuration is written (/etc/cni/net.d)\n"
+	      "  --devices A,B        the node's devices (default: those with the node's addresses)\n"
+	      "  --masquerade BOOL    hide pods behind the node towards the world (true)\n"
+	      "  --log-level LEVEL    error, warn, info or debug (info)\n"
+	      "  --load-only          load and pin the programs, then exit\n"
+	      "  --cleanup            remove everything linnet put on the node, then exit\n",
+		to);
+}
+
+static int parse_devices(char *list, struct lnt_options *o)
+{
+	char *save = NULL;
+
+	for (char *d = strtok_r(list, ",", &save); d; d = strtok_r(NULL, ",", &save)) {
+		if (o->n_devices == LNT_OPT_DEVICES_MAX) {
+			fprintf(stderr, "linnetd: more than %d --devices\n", LNT_OPT_DEVICES_MAX);
+			return -EINVAL;
+		}
+		o->devices[o->n_devices++] = d;
+	}
+	return 0;
+}
+
+static int parse_bool(const char *s, bool *ret)
+{
+	if (strcmp(s, "true") && strcmp(s, "false")) {
+		fprintf(stderr, "linnetd: '%s' is neither true nor false\n", s);
+		return -EINVAL;
+	}
+	*ret = !strcmp(s, "true");
+	return 0;
+}
+
+static int parse_one(int c, char *arg, struct lnt_options *o)
+{
+	switch (c) {
+	case 'n':
+		o->node_name = arg;
+		return 0;
+	case 'k':
+		o->kubeconfig = arg;
+		return 0;
+	case 'b':
+		o->bpf_root = arg;
+		return 0;
+	case 'g':
+		o->cgroup_root = arg;
+		return 0;
+	case 'r':
+		o->run_dir = arg;
+		return 0;
+	case 'c':
+		o->cni_conf_dir = arg;
+		return 0;
+	case 'd':
+		return parse_devices(arg, o);
+	case 'm':
+		return parse_bool(arg, &o->masquerade);
+	case 'l':
+		if (!lnt_log_parse_level(arg, &o->log_level))
+			return 0;
+		fprintf(stderr, "linnetd: log level '%s' is none of error, warn, info, debug\n", arg);
+		return -EINVAL;
+	case OPT_LOAD_ONLY:
+		o->mode = LNT_MODE_LOAD_ONLY;
+		return 0;
+	case OPT_CLEANUP:
+		o->mode = LNT_MODE_CLEANUP;
+		return 0;
+	case 'h':
+		usage(stdout);
+		return 1;
+	default:
+		usage(stderr);
+		return -EINVAL;
+	}
+}
+
+int lnt_options_parse(int argc, char **argv, struct lnt_options *ret_opt)
+{
+	static char host[HOST_NAME_MAX + 1];
+	struct lnt_options o = {
+		.bpf_root = LNT_BPF_ROOT,
+		.run_dir = "/run/linnet",
+		.cni_conf_dir = "/etc/cni/net.d",
+		.masquerade = true,
+		.log_level = LNT_INFO,
+	};
+	int c, r;
+
+	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		r = parse_one(c, optarg, &o);
+		if (r)
+			return r;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "linnetd: unexpected argument '%s'\n", argv[optind]);
+		return -EINVAL;
+	}
+	if (!o.node_name)
+		o.node_name = getenv("NODE_NAME");
+	if (!o.node_name && !gethostname(host, sizeof(host)))
+		o.node_name = host;
+	*ret_opt = o;
+	return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* linnetd's command line. */
+#include "lib/log.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define LNT_OPT_DEVICES_MAX 8
+
+enum lnt_mode {
+	LNT_MODE_RUN,
+	LNT_MODE_LOAD_ONLY, /* load and pin the programs, then exit */
+	LNT_MODE_CLEANUP,   /* remove all that linnet has put on the node, then exit */
+};
+
+struct lnt_options {
+	enum lnt_mode mode;
+	const char *node_name;
+	const char *kubeconfig; /* NULL: in-cluster credentials */
+	const char *bpf_root;
+	const char *cgroup_root; /* NULL: the mounted cgroup v2 */
+	const char *run_dir;
+	const char *cni_conf_dir;
+	const char *devices[LNT_OPT_DEVICES_MAX]; /* none: found by the node's addresses */
+	size_t n_devices;
+	bool masquerade;
+	enum lnt_log_level log_level;
+};
+
+/* Parses the command line; strings point into @argv or the environment. Returns 0, or -EINVAL after
+ * it has told standard error what is wrong, or 1 when help was asked for and given. */
+int lnt_options_parse(int argc, char **argv, struct lnt_options *ret_opt);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The sync's state, shared by its domains. */
+#include "agent/sync/sync.h"
+
+struct lnt_sync {
+	struct lnt_maps maps;
+	struct lnt_table peers;
+	struct lnt_table endpoints;
+	struct lnt_table devices;
+	struct lnt_table policy;
+	struct lnt_table cidrs;
+	struct lnt_table services; /* lnt_service_key -> lnt_service_value */
+	struct lnt_table backends; /* lnt_backend_key -> lnt_backend_value */
+	uint32_t next_service_id;
+};

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening the maps and learning what they hold; the epoch. */
+#include "agent/sync/internal.h"
+#include "lib/cleanup.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+static void freep(struct lnt_sync **s)
+{
+	lnt_sync_free(*s);
+}
+
+int lnt_sync_new(const char *bpf_root, struct lnt_err *e, struct lnt_sync **ret_sync)
+{
+	_cleanup_(freep) struct lnt_sync *s = calloc(1, sizeof(*s));
+	const struct lnt_service_value *v;
+	int r;
+
+	if (!s)
+		return lnt_err_sys(e, -ENOMEM, "start sync");
+	s->maps = (struct lnt_maps)LNT_MAPS_NONE;
+	r = lnt_maps_open(bpf_root, e, &s->maps);
+	if (r)
+		return r;
+	if ((r = lnt_table_read(&s->peers, "peers", s->maps.peers, e)) ||
+		(r = lnt_table_read(&s->endpoints, "endpoints", s->maps.endpoints, e)) ||
+		(r = lnt_table_read(&s->devices, "devices", s->maps.devices, e)) ||
+		(r = lnt_table_read(&s->policy, "policy", s->maps.policy, e)) ||
+		(r = lnt_table_read(&s->cidrs, "cidrs", s->maps.cidrs, e)) ||
+		(r = lnt_table_read(&s->services, "services", s->maps.services, e)) ||
+		(r = lnt_table_read(&s->backends, "backends", s->maps.backends, e)))
+		return r;
+	s->next_service_id = 1;
+	for (size_t i = 0; i < s->services.n; i++) {
+		v = (const void *)(s->services.items +
+				   i * (sizeof(struct lnt_service_key) + sizeof(*v)) +
+				   sizeof(struct lnt_service_key));
+		if (v->id >= s->next_service_id)
+			s->next_service_id = v->id + 1;
+	}
+	*ret_sync = TAKE_PTR(s);
+	return 0;
+}
+
+void lnt_sync_free(struct lnt_sync *s)
+{
+	if (!s)
+		return;
+	lnt_table_clear(&s->peers);
+	lnt_table_clear(&s->endpoints);
+	lnt_table_clear(&s->devices);
+	lnt_table_clear(&s->policy);
+	lnt_table_clear(&s->cidrs);
+	lnt_table_clear(&s->services);
+	lnt_table_clear(&s->backends);
+	lnt_maps_close(&s->maps);
+	free(s);
+}
+
+int lnt_sync_bump_epoch(struct lnt_sync *s, struct lnt_err *e)
+{
+	struct lnt_state state;
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(s->maps.state, &zero, &state))
+		return lnt_err_sys(e, -errno, "read the epoch");
+	state.epoch++;
+	if (bpf_map_update_elem(s->maps.state, &zero, &state, BPF_ANY))
+		return lnt_err_sys(e, -errno, "write the epoch");
+	return 0;
+}

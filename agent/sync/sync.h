@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * From desired state to the pinned maps and the routing table. Each domain remembers what the kernel
+ * holds, read once at the start, and writes differences only; the order of writes keeps every moment
+ * correct: new policy before those it applies to, endpoints last, deletions after that, and the
+ * epoch when all is in place.
+ */
+#include "agent/compile/compile.h"
+#include "agent/sync/table.h"
+#include "datapath/load.h"
+#include "lib/netlink.h"
+
+struct lnt_sync;
+
+/* Opens the pinned maps below @bpf_root and reads what they hold. */
+int lnt_sync_new(const char *bpf_root, struct lnt_err *e, struct lnt_sync **ret_sync);
+void lnt_sync_free(struct lnt_sync *s);
+
+/*
+ * Brings peers, policy, endpoints and devices to @want. @eps gives the devices' MACs. Failures leave
+ * out what did not fit (which closes, never opens) and are returned after all else was written.
+ * *ret_writes counts entries written and deleted.
+ */
+int lnt_sync_policy(struct lnt_sync *s, const struct lnt_policy_state *want,
+	const struct lnt_endpoint *eps, size_t n_eps, struct lnt_err *e, size_t *ret_writes);
+
+/* Whether each address of @ep is in the endpoint map with its device and MAC. */
+bool lnt_sync_has_endpoint(const struct lnt_sync *s, const struct lnt_endpoint *ep);
+
+/* Brings frontends and backends to @want. Service ids live as long as their frontend. */
+int lnt_sync_services(struct lnt_sync *s, const struct lnt_service_state *want, struct lnt_err *e,
+	size_t *ret_writes);
+
+/* Brings the not-masqueraded ranges and the routes to other nodes' pods to @want. */
+int lnt_sync_cluster(struct lnt_sync *s, struct lnt_nl *nl, const struct lnt_cluster_state *want,
+	struct lnt_err *e, size_t *ret_writes);
+
+/* Makes every flow be decided again on its next packet. */
+int lnt_sync_bump_epoch(struct lnt_sync *s, struct lnt_err *e);
