@@ -46,7 +46,7 @@ struct lnt_agent {
 	struct lnt_node_devices devices;
 	bool synced;  /* the store is complete */
 	bool ready;   /* the node can carry pods */
-	char why_not[256]; /* while not ready: what is waited for, for people */
+	char why_not[512]; /* while not ready: what is waited for, for people */
 };
 
 /* Runs until SIGTERM or SIGINT. Leaves everything pinned, so that pods go on. */
