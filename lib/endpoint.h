@@ -2,7 +2,7 @@
 #pragma once
 /*
  * An endpoint: one attachment of a container to the network, as the CNI plugin made it. The plugin
- * writes the record as JSON to <run-dir>/endpoints/<container-id>-<ifname>.json before it asks the
+ * writes the record as JSON to <run-dir>/endpoints/<container-id>:<ifname>.json before it asks the
  * agent to program it; the agent reads the folder when it starts. The run directory is volatile (a
  * tmpfs): after a reboot neither veth pairs nor records exist.
  */
@@ -15,14 +15,16 @@
 
 #define LNT_CONTAINER_ID_MAX 128
 #define LNT_K8S_NAME_MAX     254
+#define LNT_NETWORK_NAME_MAX 128
 
 struct lnt_endpoint {
 	char container_id[LNT_CONTAINER_ID_MAX + 1];
-	char ifname[IFNAMSIZ];		  /* inside the container */
-	char pod_ns[LNT_K8S_NAME_MAX];	  /* empty: not a pod */
-	char pod_name[LNT_K8S_NAME_MAX];  /* empty: not a pod */
-	char pod_uid[64];		  /* empty: unknown */
-	struct in6_addr addrs[2];	  /* at most one per family */
+	char network[LNT_NETWORK_NAME_MAX + 1]; /* name in the CNI configuration; empty: unknown */
+	char ifname[IFNAMSIZ];			/* inside the container */
+	char pod_ns[LNT_K8S_NAME_MAX];		/* empty: not a pod */
+	char pod_name[LNT_K8S_NAME_MAX];	/* empty: not a pod */
+	char pod_uid[64];			/* empty: unknown */
+	struct in6_addr addrs[2];		/* at most one per family */
 	unsigned n_addrs;
 	char host_ifname[IFNAMSIZ];
 	uint32_t host_ifindex;
@@ -40,8 +42,8 @@ int lnt_endpoint_from_json(const cJSON *json, struct lnt_err *e, struct lnt_endp
 int lnt_endpoint_save(const char *run_dir, const struct lnt_endpoint *ep, struct lnt_err *e);
 
 /* Removes the record; one that is not there is no error. */
-int lnt_endpoint_remove(const char *run_dir, const char *container_id, const char *ifname,
-	struct lnt_err *e);
+int lnt_endpoint_remove(
+	const char *run_dir, const char *container_id, const char *ifname, struct lnt_err *e);
 
 /* Reads one record. Returns 0, or -ENOENT, or -EINVAL for a damaged one. */
 int lnt_endpoint_load(const char *run_dir, const char *container_id, const char *ifname,
@@ -51,12 +53,12 @@ int lnt_endpoint_load(const char *run_dir, const char *container_id, const char 
  * Reads every record below @run_dir into a new array that the caller frees. A damaged record is
  * logged and left out. No folder: an empty array.
  */
-int lnt_endpoint_load_all(const char *run_dir, struct lnt_err *e, struct lnt_endpoint **ret_eps,
-	size_t *ret_n);
+int lnt_endpoint_load_all(
+	const char *run_dir, struct lnt_err *e, struct lnt_endpoint **ret_eps, size_t *ret_n);
 
 /*
  * The host side's device name of an attachment: "lnt" and 11 characters of a hash of container and
  * interface, so that DEL needs no state to find it.
  */
-void lnt_endpoint_host_ifname(const char *container_id, const char *ifname,
-	char ret_name[static IFNAMSIZ]);
+void lnt_endpoint_host_ifname(
+	const char *container_id, const char *ifname, char ret_name[static IFNAMSIZ]);
