@@ -29,6 +29,10 @@ DEPFLAGS  = -MMD -MP
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
             -Wno-unused-parameter -fno-stack-protector -I. -I/usr/include/$(MULTI)
 
+# Commands are shown in short; `make V=1` shows them whole.
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(B)/%,%,$@)')
+
 # --- sources ----------------------------------------------------------------------------------
 lib_src   := $(wildcard lib/*.c)
 cni_src   := $(wildcard cni/*.c)
@@ -62,16 +66,19 @@ units: $(units) ## build the unit tests
 # --- rules ------------------------------------------------------------------------------------
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) -c $< -o $@
 
 $(B)/bpf/%.o: datapath/bpf/%.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPFFLAGS) $(DEPFLAGS) -MT $@ -MF $(@:.o=.d) -c $< -o $@.tmp
-	$(BPFTOOL) gen object $@ $@.tmp
+	$(call say,BPF)
+	$(Q)$(CLANG) $(BPFFLAGS) $(DEPFLAGS) -MT $@ -MF $(@:.o=.d) -c $< -o $@.tmp
+	$(Q)$(BPFTOOL) gen object $@ $@.tmp
 
 $(skel): $(B)/bpf/linnet.bpf.o
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen skeleton $< name linnet_bpf > $@
+	$(call say,SKEL)
+	$(Q)$(BPFTOOL) gen skeleton $< name linnet_bpf > $@
 
 # Objects that use the skeleton; the rest must not wait for clang.
 $(call obj,$(load_src) $(unit_src)): | $(skel)
@@ -80,33 +87,40 @@ $(call obj,$(load_src) $(unit_src)): | $(skel)
 # calls are linked in, instead of loading libbpf, libelf and libz.
 cni_libs := -Wl,-Bstatic -lbpf -lelf -lz -Wl,-Bdynamic -lmnl -lcjson
 $(B)/linnet: $(call obj,$(cni_src) $(attach_src)) $(lib_obj)
-	$(CC) $(LDFLAGS) $^ -o $@ $(cni_libs)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(cni_libs)
 
 agent_libs := -lbpf -lmnl $(shell pkg-config --libs libuv libcurl libcjson yaml-0.1)
 $(B)/linnetd: $(call obj,agent/main.c) $(agent_obj) $(lib_obj)
-	$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
 
 $(B)/linnetctl: $(call obj,$(ctl_src)) $(agent_obj) $(lib_obj)
-	$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
 
 # A unit test sees everything but the main() files.
 $(units): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(unit_help)) $(agent_obj) $(cni_lib_obj) $(lib_obj)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ -o $@ -lcmocka $(agent_libs)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) $^ -o $@ -lcmocka $(agent_libs)
 
 $(B)/tests/%: $(B)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ -o $@ -lm
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) $^ -o $@ -lm
 
 $(B)/tests/%: $(B)/obj/tests/tools/%.o
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ -o $@
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) $^ -o $@
 
 # The API client by itself.
 $(B)/tests/kubedump: $(B)/obj/tests/tools/kubedump.o \
     $(call obj,$(wildcard agent/kube/*.c agent/model/*.c)) $(lib_obj)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
 
 install: all ## install below $(DESTDIR)
 	install -D -m 0755 $(B)/linnet $(DESTDIR)$(CNIDIR)/linnet

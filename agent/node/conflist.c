@@ -75,8 +75,8 @@ int lnt_conflist_write(const struct lnt_options *opt, const struct lnt_prefix *c
 		return lnt_err_sys(e, -ENOMEM, "write %s", path);
 	if (!lnt_file_read(path, 1 << 20, NULL, &old, &n) && !strcmp(old, text))
 		return 0;
-	r = lnt_file_mkdirs(opt->cni_conf_dir, 0755, e);
-	return r ? r : lnt_file_write(path, text, strlen(text), 0644, e);
+	r = lnt_mkdirs(opt->cni_conf_dir, 0755, e);
+	return r ? r : lnt_file_replace(path, text, strlen(text), e);
 }
 
 int lnt_conflist_remove(const struct lnt_options *opt, struct lnt_err *e)
@@ -87,5 +87,5 @@ int lnt_conflist_remove(const struct lnt_options *opt, struct lnt_err *e)
 	r = conflist_path(opt, path, e);
 	if (r)
 		return r;
-	return unlink(path) && errno != ENOENT ? lnt_err_sys(e, -errno, "remove %s", path) : 0;
+	return lnt_file_remove(path, e);
 }
