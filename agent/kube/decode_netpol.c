@@ -46,13 +46,20 @@ __attribute__((format(printf, 2, 3))) static void note(struct notes *n, const ch
 		n->len = sizeof(n->text) - 1;
 }
 
-/* Notes each field of @json that is not in @known (NULL-terminated). Returns whether all are. */
+/*
+ * Notes each field of @json that is not in @known (NULL-terminated), and what is no object. Returns
+ * whether it is an object of known fields.
+ */
 static bool only_known(
 	struct notes *n, const cJSON *json, const char *path, const char *const *known)
 {
 	const cJSON *field;
 	bool all = true;
 
+	if (!cJSON_IsObject(json)) {
+		note(n, "%s: no object", path);
+		return false;
+	}
 	cJSON_ArrayForEach (field, json) {
 		const char *const *k = known;
 
@@ -131,7 +138,7 @@ static bool decode_expression(
 	enum lnt_label_op op;
 	int n_values = cJSON_GetArraySize(values);
 
-	if (!cJSON_IsObject(json) || !only_known(n, json, path, known))
+	if (!only_known(n, json, path, known))
 		return false;
 	if (!key || !lnt_decode_is_key(key) || !parse_op(op_text, &op)) {
 		note(n, "%s: operator '%.32s' or key not understood", path, op_text ?: "");
@@ -187,8 +194,8 @@ static bool decode_selector(
 	static const char *const known[] = {"matchLabels", "matchExpressions", NULL};
 	const cJSON *list = lnt_json_get(json, "matchExpressions"), *item;
 
-	if (!cJSON_IsObject(json) || (list && !cJSON_IsArray(list))) {
-		note(n, "%s: no selector", path);
+	if (list && !cJSON_IsArray(list)) {
+		note(n, "%s.matchExpressions: no list", path);
 		return false;
 	}
 	if (!only_known(n, json, path, known) ||
@@ -211,9 +218,12 @@ static bool decode_block(
 	const char *cidr = lnt_json_text(json, "cidr"), *text;
 	const cJSON *list = lnt_json_get(json, "except"), *item;
 
-	if (!cJSON_IsObject(json) || (list && !cJSON_IsArray(list)) ||
-		!only_known(n, json, path, known))
+	if (!only_known(n, json, path, known))
 		return false;
+	if (list && !cJSON_IsArray(list)) {
+		note(n, "%s: except is no list", path);
+		return false;
+	}
 	if (!cidr || lnt_prefix_parse(cidr, &peer->block)) {
 		note(n, "%s: cidr '%.64s' is no prefix", path, cidr ?: "");
 		return false;
@@ -247,7 +257,7 @@ static bool decode_peer(
 	if (!only_known(n, json, path, known))
 		return false;
 	/* Also what a peer of a newer API looks like to an older reader: it matches nothing. */
-	if (!cJSON_IsObject(json) || (!namespaces && !pods && !block)) {
+	if (!namespaces && !pods && !block) {
 		note(n, "%s: no peer", path);
 		return false;
 	}
@@ -288,10 +298,6 @@ static bool decode_port(
 	const cJSON *port = lnt_json_get(json, "port"), *end = lnt_json_get(json, "endPort");
 	const char *name = cJSON_GetStringValue(port);
 
-	if (!cJSON_IsObject(json)) {
-		note(n, "%s: no port", path);
-		return false;
-	}
 	if (!only_known(n, json, path, known))
 		return false;
 	if (!lnt_json_proto(lnt_json_get(json, "protocol"), &ret_port->proto)) {
@@ -379,10 +385,6 @@ static bool decode_rule(struct notes *n, const cJSON *json, const char *path, co
 	const char *const known[] = {peers, "ports", NULL};
 	char at[48];
 
-	if (!cJSON_IsObject(json)) {
-		note(n, "%s: no rule", path);
-		return false;
-	}
 	if (!only_known(n, json, path, known))
 		return false;
 	snprintf(at, sizeof(at), "%s.%s", path, peers);
@@ -472,7 +474,7 @@ static void decode_spec(struct notes *n, const cJSON *spec, struct lnt_netpol *o
 		note(n, "all pods of the namespace are isolated");
 		return;
 	}
-	if (!only_known(n, spec, "spec", known)) {
+	if (spec && !only_known(n, spec, "spec", known)) {
 		note(n, "no rule of the policy is used");
 		return;
 	}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON to model objects: what is kept, and what becomes of what is malformed. */
+#include "agent/kube/decode.h"
+#include "lib/cleanup.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int teardown(void **state)
+{
+	return lnt_intern_count() ? -1 : 0;
+}
+
+static cJSON *parse(const char *text)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	cJSON *json;
+
+	/* JSON with single quotes, so that it can be read in C. */
+	for (char *p = copy; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	json = cJSON_Parse(copy);
+	if (!json)
+		fail_msg("not JSON: %s", text);
+	return json;
+}
+
+/* Decodes one object. NULL with *ret_r set when it cannot be. */
+static void *decode(enum lnt_kind kind, const char *text, struct lnt_err *e, int *ret_r)
+{
+	struct lnt_meta *obj = NULL;
+	cJSON *json = parse(text);
+
+	*ret_r = lnt_decode(kind, json, e, &obj);
+	cJSON_Delete(json);
+	assert_true(!*ret_r || !obj);
+	return obj;
+}
+
+/* Decodes one that is right in every part. */
+static void *good(enum lnt_kind kind, const char *text)
+{
+	struct lnt_err e = {};
+	void *obj;
+	int r;
+
+	obj = decode(kind, text, &e, &r);
+	if (r || e.err || !obj)
+		fail_msg("%d %s: %s", r, e.msg, text);
+	return obj;
+}
+
+/* Decodes one of which a part is not understood. */
+static void *flawed(enum lnt_kind kind, const char *text)
+{
+	struct lnt_err e = {};
+	void *obj;
+	int r;
+
+	obj = decode(kind, text, &e, &r);
+	if (r || !e.err || !e.msg[0] || !obj)
+		fail_msg("%d %s: %s", r, e.msg, text);
+	return obj;
+}
+
+static void refused(enum lnt_kind kind, const char *text)
+{
+	struct lnt_err e = {};
+	void *obj;
+	int r;
+
+	obj = decode(kind, text, &e, &r);
+	if (r != -EINVAL || obj || !e.msg[0])
+		fail_msg("%d: %s", r, text);
+}
+
+static void assert_addr(const struct in6_addr *a, const char *text)
+{
+	char buf[LNT_ADDRSTRLEN];
+
+	assert_string_equal(lnt_addr_str(a, buf), text);
+}
+
+/* --- metadata --------------------------------------------------------------------------------- */
+
+static void meta_names_are_needed(void **state)
+{
+	static const char *const bad[] = {"{}", "[]", "null", "1", "'x'", "{'metadata':null}",
+		"{'metadata':[]}", "{'metadata':{}}", "{'metadata':{'name':1}}",
+		"{'metadata':{'name':''}}", "{'metadata':{'name':'a/b'}}",
+		"{'metadata':{'name':'a b'}}", "{'metadata':{'name':'\\n'}}",
+		"{'metadata':{'name':{'a':1}}}"};
+	char name[300], text[400];
+
+	for (int k = 0; k < LNT_KIND_MAX; k++)
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+			refused(k, bad[i]);
+	refused(LNT_KIND_POD, "{'metadata':{'name':'a'}}");
+	refused(LNT_KIND_POD, "{'metadata':{'name':'a','namespace':''}}");
+	refused(LNT_KIND_POD, "{'metadata':{'name':'a','namespace':['b']}}");
+	memset(name, 'a', 254);
+	name[254] = '\0';
+	snprintf(text, sizeof(text), "{'metadata':{'name':'%s'}}", name);
+	refused(LNT_KIND_NAMESPACE, text);
+	snprintf(text, sizeof(text), "{'metadata':{'name':'%s'}}", name + 1);
+	lnt_object_free(good(LNT_KIND_NAMESPACE, text));
+}
+
+static void meta_versions(void **state)
+{
+	struct lnt_namespace *ns = good(LNT_KIND_NAMESPACE,
+		"{'metadata':{'name':'a','namespace':'x','uid':'u','resourceVersion':'77'}}");
+
+	assert_int_equal(ns->meta.version, 77);
+	assert_string_equal(ns->meta.uid, "u");
+	assert_string_equal(ns->meta.ns, "");
+	assert_string_equal(ns->meta.name, "a");
+	lnt_object_free(&ns->meta);
+	assert_int_equal(lnt_decode_version("18446744073709551615"), UINT64_MAX);
+	assert_int_equal(lnt_decode_version("18446744073709551616"), 0);
+	assert_int_equal(lnt_decode_version("12x"), 0);
+	assert_int_equal(lnt_decode_version("-1"), 0);
+	assert_int_equal(lnt_decode_version(""), 0);
+	assert_int_equal(lnt_decode_version(NULL), 0);
+}
+
+static void meta_labels(void **state)
+{
+	struct lnt_namespace *ns = good(LNT_KIND_NAMESPACE,
+		"{'metadata':{'name':'a','labels':{'b':'2','a.b/c':'','_':'x_y.z-1'}}}");
+
+	assert_int_equal(ns->labels.n, 3);
+	assert_string_equal(lnt_labels_get(&ns->labels, "a.b/c"), "");
+	lnt_object_free(&ns->meta);
+	refused(LNT_KIND_NAMESPACE, "{'metadata':{'name':'a','labels':[]}}");
+	refused(LNT_KIND_NAMESPACE, "{'metadata':{'name':'a','labels':{'b':2}}}");
+	refused(LNT_KIND_NAMESPACE, "{'metadata':{'name':'a','labels':{'b':'1','':'x'}}}");
+	refused(LNT_KIND_NAMESPACE, "{'metadata':{'name':'a','labels':{'b':'a b'}}}");
+	refused(LNT_KIND_NAMESPACE,
+		"{'metadata':{'name':'a','labels':{'b':"
+		"'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}}}");
+}
+
+/* --- pods and nodes --------------------------------------------------------------------------- */
+
+#define META "'metadata':{'name':'x','namespace':'n'}"
+
+static void pod_whole(void **state)
+{
+	struct lnt_pod *p = good(LNT_KIND_POD,
+		"{" META ",'spec':{'nodeName':'n1','hostNetwork':true,'containers':["
+		"{'ports':[{'containerPort':80},{'name':'http','containerPort':8080},"
+		"{'name':'dns','containerPort':53,'protocol':'UDP'}]}],'initContainers':["
+		"{'ports':[{'name':'gone','containerPort':1}]},"
+		"{'restartPolicy':'Always','ports':[{'name':'side','containerPort':9}]}]},"
+		"'status':{'phase':'Running','podIP':'10.0.0.1','podIPs':[{'ip':'10.0.0.1'},"
+		"{'ip':'fd00::1'}]}}");
+
+	assert_string_equal(p->node, "n1");
+	assert_true(p->host_network);
+	assert_false(p->terminated);
+	assert_int_equal(p->n_addrs, 2);
+	assert_addr(&p->addrs[0], "10.0.0.1");
+	assert_addr(&p->addrs[1], "fd00::1");
+	assert_int_equal(p->n_ports, 3);
+	assert_string_equal(p->ports[1].name, "dns");
+	assert_int_equal(p->ports[1].proto, 17);
+	assert_int_equal(p->ports[1].port, 53);
+	assert_string_equal(p->ports[2].name, "side");
+	lnt_object_free(&p->meta);
+}
+
+static void pod_phases_and_fallback(void **state)
+{
+	static const struct {
+		const char *phase;
+		bool terminated;
+	} cases[] = {{"Pending", false}, {"Running", false}, {"Succeeded", true}, {"Failed", true},
+		{"Unknown", false}};
+	char text[200];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct lnt_pod *p;
+
+		snprintf(text, sizeof(text),
+			"{" META ",'status':{'phase':'%s','podIP':'10.0.0.9'}}", cases[i].phase);
+		p = good(LNT_KIND_POD, text);
+		assert_int_equal(p->terminated, cases[i].terminated);
+		assert_int_equal(p->n_addrs, 1);
+		assert_string_equal(p->node, "");
+		lnt_object_free(&p->meta);
+	}
+}
+
+static void pod_malformed_parts_are_left_out(void **state)
+{
+	static const char *const texts[] = {
+		"{" META ",'status':{'podIPs':[{'ip':'10.0.0.300'}]}}",
+		"{" META ",'status':{'podIPs':[{}]}}",
+		"{" META ",'status':{'podIPs':[7,null,[]]}}",
+		"{" META ",'status':{'podIP':'nonsense'}}",
+		"{" META ",'spec':{'containers':[{'ports':[{'name':'a','containerPort':0}]}]}}",
+		"{" META ",'spec':{'containers':[{'ports':[{'name':'a','containerPort':65536}]}]}}",
+		"{" META ",'spec':{'containers':[{'ports':[{'name':'a','containerPort':1e300}]}]}}",
+		"{" META ",'spec':{'containers':[{'ports':[{'name':'a','containerPort':80.5}]}]}}",
+		"{" META ",'spec':{'containers':[{'ports':[{'name':'a','containerPort':'80'}]}]}}",
+		"{" META ",'spec':{'containers':[{'ports':[{'name':'a','containerPort':80,"
+		"'protocol':'ICMP'}]}]}}",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct lnt_pod *p = flawed(LNT_KIND_POD, texts[i]);
+
+		assert_int_equal(p->n_addrs, 0);
+		assert_int_equal(p->n_ports, 0);
+		lnt_object_free(&p->meta);
+	}
+}
+
+static void pod_wrong_types_do_not_crash(void **state)
+{
+	static const char *const values[] = {
+		"null", "1", "'x'", "[]", "{}", "true", "[[]]", "[{'a':[{}]}]", "[null]"};
+	static const char *const forms[] = {"{" META ",'spec':%s}", "{" META ",'status':%s}",
+		"{" META ",'spec':{'containers':%s}}", "{" META ",'spec':{'nodeName':%s}}",
+		"{" META ",'spec':{'containers':[{'ports':%s}]}}",
+		"{" META ",'status':{'phase':%s}}", "{" META ",'spec':{'initContainers':%s}}",
+		"{" META ",'status':{'addresses':%s}}", "{" META ",'spec':{'podCIDRs':%s}}",
+		"{" META ",'spec':{'ports':%s}}", "{" META ",'spec':{'clusterIPs':%s}}",
+		"{" META ",'spec':{'type':%s}}", "{" META ",'addressType':'IPv4','endpoints':%s}",
+		"{" META ",'addressType':'IPv4','endpoints':[{'addresses':%s}]}",
+		"{" META ",'addressType':'IPv4','endpoints':[{'addresses':['10.0.0.1'],"
+		"'conditions':%s}]}",
+		"{" META ",'addressType':'IPv4','ports':%s}", "{" META ",'addressType':%s}",
+		"{" META ",'spec':{'podSelector':%s}}", "{" META ",'spec':{'ingress':%s}}",
+		"{" META ",'spec':{'ingress':[{'from':%s}]}}", "{" META ",'spec':{'egress':[%s]}}",
+		"{" META ",'spec':{'ingress':[{'ports':%s}]}}",
+		"{" META ",'spec':{'policyTypes':%s}}",
+		"{" META ",'spec':{'ingress':[{'from':[{'podSelector':{'matchLabels':%s}}]}]}}",
+		"{" META
+		",'spec':{'ingress':[{'from':[{'podSelector':{'matchExpressions':%s}}]}]}}",
+		"{" META ",'spec':{'ingress':[{'from':[{'ipBlock':%s}]}]}}",
+		"{" META ",'spec':{'ingress':[{'from':[{'ipBlock':{'cidr':'10.0.0.0/8',"
+		"'except':%s}}]}]}}"};
+	char text[400];
+
+	for (size_t f = 0; f < ARRAY_SIZE(forms); f++) {
+		for (size_t v = 0; v < ARRAY_SIZE(values); v++) {
+			snprintf(text, sizeof(text), forms[f], values[v]);
+			for (int k = 0; k < LNT_KIND_MAX; k++) {
+				struct lnt_err e = {};
+				int r;
+
+				lnt_object_free(decode(k, text, &e, &r));
+				assert_true(!r || r == -EINVAL);
+			}
+		}
+	}
+}
+
+static void node_whole(void **state)
+{
+	struct lnt_node *n = good(LNT_KIND_NODE,
+		"{" META
+		",'spec':{'podCIDR':'10.1.0.0/24','podCIDRs':['10.1.0.0/24','fd00:1::/64']},"
+		"'status':{'addresses':[{'type':'Hostname','address':'x'},"
+		"{'type':'InternalIP','address':'fd00::5'},{'type':'InternalIP','address':'10.0.0."
+		"5'},"
+		"{'type':'ExternalIP','address':'192.0.2.1'}]}}");
+
+	assert_int_equal(n->n_addrs, 3);
+	assert_int_equal(n->n_internal, 2);
+	assert_addr(&n->internal[0], "10.0.0.5");
+	assert_addr(&n->internal[1], "fd00::5");
+	assert_int_equal(n->n_pod_cidrs, 2);
+	assert_int_equal(n->pod_cidrs[1].len, 64);
+	assert_string_equal(n->meta.ns, "");
+	lnt_object_free(&n->meta);
+	n = good(LNT_KIND_NODE, "{" META ",'spec':{'podCIDR':'10.1.0.0/24'}}");
+	assert_int_equal(n->n_pod_cidrs, 1);
+	lnt_object_free(&n->meta);
+}
+
+static void node_bounds(void **state)
+{
+	struct lnt_node *n = flawed(LNT_KIND_NODE,
+		"{" META ",'spec':{'podCIDRs':['10.1.0.0/33']},'status':{'addresses':["
+		"{'type':'InternalIP','address':'10.0.0.1'},{'type':'InternalIP','address':'10.0.0."
+		"2'},"
+		"{'type':'InternalIP','address':'10.0.0.3'},{'type':'InternalIP','address':'10.0.0."
+		"4'},"
+		"{'type':'InternalIP','address':'10.0.0.5'},{'type':'InternalIP','address':'10.0.0."
+		"6'},"
+		"{'type':'InternalIP','address':'10.0.0.7'},{'type':'InternalIP','address':'10.0.0."
+		"8'},"
+		"{'type':'InternalIP','address':'10.0.0.9'}]}}");
+
+	assert_int_equal(n->n_addrs, 8);
+	assert_int_equal(n->n_internal, 1);
+	assert_int_equal(n->n_pod_cidrs, 0);
+	lnt_object_free(&n->meta);
+}
+
+/* --- services --------------------------------------------------------------------------------- */
+
+static void service_whole(void **state)
+{
+	struct lnt_service *s = good(LNT_KIND_SERVICE,
+		"{" META ",'spec':{'clusterIP':'10.96.0.1','clusterIPs':['10.96.0.1','fd00:96::1'],"
+		"'ports':[{'port':80},{'name':'dns','port':53,'protocol':'UDP','nodePort':30053}]}"
+		"}");
+
+	assert_int_equal(s->n_cluster_ips, 2);
+	assert_int_equal(s->n_ports, 2);
+	assert_string_equal(s->ports[0].name, "");
+	assert_int_equal(s->ports[0].proto, 6);
+	assert_int_equal(s->ports[1].node_port, 30053);
+	lnt_object_free(&s->meta);
+}
+
+static void service_without_address(void **state)
+{
+	static const char *const texts[] = {
+		"{" META
+		",'spec':{'clusterIP':'None','clusterIPs':['None'],'ports':[{'port':80}]}}",
+		"{" META ",'spec':{'type':'ExternalName','externalName':'a.example'}}",
+		"{" META ",'spec':{'clusterIP':''}}", "{" META "}"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct lnt_service *s = good(LNT_KIND_SERVICE, texts[i]);
+
+		assert_int_equal(s->n_cluster_ips, 0);
+		lnt_object_free(&s->meta);
+	}
+}
+
+static void service_malformed_parts_are_left_out(void **state)
+{
+	struct lnt_service *s = flawed(LNT_KIND_SERVICE,
+		"{" META ",'spec':{'clusterIPs':['10.96.0.1','10.96.0.2','x'],'ports':["
+		"{'port':0},{'port':80,'protocol':'QUIC'},{'port':81,'nodePort':-1},"
+		"{'port':82,'name':7},{'port':83}]}}");
+
+	assert_int_equal(s->n_cluster_ips, 1);
+	assert_int_equal(s->n_ports, 1);
+	assert_int_equal(s->ports[0].port, 83);
+	lnt_object_free(&s->meta);
+}
+
+static void slice_whole(void **state)
+{
+	struct lnt_endpointslice *s = good(LNT_KIND_ENDPOINTSLICE,
+		"{'metadata':{'name':'x','namespace':'n','labels':{'kubernetes.io/"
+		"service-name':'svc'}},"
+		"'addressType':'IPv4','ports':[{'name':'http','port':8080,'protocol':'TCP'}],"
+		"'endpoints':[{'addresses':['10.0.0.1']},"
+		"{'addresses':['10.0.0.2'],'conditions':{'ready':false},'nodeName':'n1'},"
+		"{'addresses':['10.0.0.3'],'conditions':{'ready':false,'serving':true,"
+		"'terminating':true}}]}");
+
+	assert_string_equal(s->service, "svc");
+	assert_false(s->is6);
+	assert_int_equal(s->n_ports, 1);
+	assert_int_equal(s->n_endpoints, 3);
+	assert_true(s->endpoints[0].ready && s->endpoints[0].serving);
+	assert_false(s->endpoints[1].ready || s->endpoints[1].serving);
+	assert_string_equal(s->endpoints[1].node, "n1");
+	assert_true(s->endpoints[2].serving && s->endpoints[2].terminating);
+	lnt_object_free(&s->meta);
+}
+
+static void slice_types(void **state)
+{
+	struct lnt_err e = {};
+	int r;
+
+	assert_null(decode(LNT_KIND_ENDPOINTSLICE,
+		"{" META ",'addressType':'FQDN','endpoints':[{'addresses':['a.example']}]}", &e,
+		&r));
+	assert_int_equal(r, 0);
+	refused(LNT_KIND_ENDPOINTSLICE, "{" META ",'addressType':'MAC'}");
+	refused(LNT_KIND_ENDPOINTSLICE, "{" META "}");
+}
+
+static void slice_malformed_parts_are_left_out(void **state)
+{
+	struct lnt_endpointslice *s = flawed(LNT_KIND_ENDPOINTSLICE,
+		"{" META
+		",'addressType':'IPv6','ports':[{'name':'any'},{'port':70000}],'endpoints':["
+		"{'addresses':[]},{'addresses':['10.0.0.1']},{'addresses':['fd00::1'],"
+		"'conditions':{'ready':'yes'}},{'addresses':['fd00::2']}]}");
+
+	assert_int_equal(s->n_ports, 0);
+	assert_int_equal(s->n_endpoints, 2);
+	assert_false(s->endpoints[0].ready);
+	assert_addr(&s->endpoints[1].addr, "fd00::2");
+	lnt_object_free(&s->meta);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(meta_names_are_needed, teardown),
+		cmocka_unit_test_teardown(meta_versions, teardown),
+		cmocka_unit_test_teardown(meta_labels, teardown),
+		cmocka_unit_test_teardown(pod_whole, teardown),
+		cmocka_unit_test_teardown(pod_phases_and_fallback, teardown),
+		cmocka_unit_test_teardown(pod_malformed_parts_are_left_out, teardown),
+		cmocka_unit_test_teardown(pod_wrong_types_do_not_crash, teardown),
+		cmocka_unit_test_teardown(node_whole, teardown),
+		cmocka_unit_test_teardown(node_bounds, teardown),
+		cmocka_unit_test_teardown(service_whole, teardown),
+		cmocka_unit_test_teardown(service_without_address, teardown),
+		cmocka_unit_test_teardown(service_malformed_parts_are_left_out, teardown),
+		cmocka_unit_test_teardown(slice_whole, teardown),
+		cmocka_unit_test_teardown(slice_types, teardown),
+		cmocka_unit_test_teardown(slice_malformed_parts_are_left_out, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
