@@ -148,6 +148,24 @@ class StrategicMerge(DoubleTest):
 				 (200, [80, 81]))
 		self.assertEqual(second.json["spec"]["clusterIP"], first.json["spec"]["clusterIP"])
 
+	def test_apply_again_removes_what_is_no_longer_applied(self):
+		def applied(labels, *ports):
+			answer = self.client.request(
+				"PATCH", self.path("services", "s"), {
+					"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "labels": labels},
+					"spec": {"ports": list(ports)}},
+				"application/apply-patch+yaml", fieldManager="me")
+			self.assertIn(answer.code, (200, 201), answer.data)
+			return answer.json
+		applied({"a": "1", "b": "2"}, {"name": "t", "port": 53},
+			{"name": "u", "port": 53, "protocol": "UDP"})
+		self.client.merge(self.path("services", "s"), {"metadata": {"labels": {"other": "3"}}})
+		made = applied({"b": "2"}, {"name": "u", "port": 53, "protocol": "UDP"},
+			       {"name": "v", "port": 54})
+		self.assertEqual(made["metadata"]["labels"], {"b": "2", "other": "3"})
+		self.assertEqual([(p["name"], p["port"]) for p in made["spec"]["ports"]],
+				 [("u", 53), ("v", 54)])
+
 
 if __name__ == "__main__":
 	unittest.main()

@@ -102,6 +102,7 @@ class Watch:
 					 headers={"Authorization": f"Bearer {self.client.token}"})
 		self.answer = self.client.conn.getresponse()
 		self.code = self.answer.status
+		self.buffer = b""
 
 	def __enter__(self):
 		return self
@@ -111,9 +112,18 @@ class Watch:
 		self.client.conn.close()
 
 	def line(self):
-		line = self.answer.readline()
-		if not line:
-			raise EOFError
+		"""The next line. The chunks are read here, for http.client hides an end that is none."""
+		while b"\n" not in self.buffer:
+			size = self.answer.fp.readline()
+			if not size:
+				raise ConnectionError("the stream was cut")
+			data = self.answer.fp.read(int(size, 16) + 2)
+			if data == b"\r\n":
+				raise EOFError
+			if len(data) < int(size, 16) + 2:
+				raise ConnectionError("the stream was cut")
+			self.buffer += data[:-2]
+		line, _, self.buffer = self.buffer.partition(b"\n")
 		return line
 
 	def next(self):

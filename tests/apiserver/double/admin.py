@@ -6,11 +6,12 @@ They need the token like everything else, except over the unix socket, whose gua
 
 import json
 
-from . import errors
+from . import errors, patch
 from .faults import ONCE
 from .store import clone, encode
 
 PREFIX = "/double/"
+_BULK = 200     # objects stored without letting others in
 
 
 class Admin:
@@ -71,33 +72,34 @@ class Admin:
 		return {"resourceVersion": str(self.server.store.rv), "resources": sorted(found)}
 
 	def _post_bulk(self, query, body):
-		"""Creates objects of any kinds, with the status they come with. With ?replace=true, one
-		that exists is replaced, status and all."""
+		"""Creates objects of any kinds, with the status they come with. With ?merge=true, one that
+		exists is updated with what is given, status and all."""
 		if isinstance(body, dict):
 			body = body.get("items")
 		if not isinstance(body, list):
 			raise errors.bad_request("a list of objects is wanted")
-		kinds, life = {}, self.server.lifecycle
-		replace = query.get("replace") == "true"
-		for obj in body:
-			key = (obj.get("apiVersion"), obj.get("kind"))
-			res = kinds.get(key) or self.server.registry.by_kind(*key)
-			if res is None:
-				raise errors.bad_request(f"no resource for {key[1]} of {key[0]}")
-			kinds[key] = res
-			namespace = obj.get("metadata", {}).get("namespace", "default") if res.namespaced else ""
-			try:
-				life.create(res, namespace, clone(obj), keep_status=True)
-			except errors.ApiError as e:
-				if e.reason != "AlreadyExists" or not replace:
-					raise
-				self._replace(res, namespace, obj)
+		merge = query.get("merge") == "true"
+		for start in range(0, len(body), _BULK):
+			with self.server.store.lock:    # else each object wakes whoever waits for the lock
+				for obj in body[start:start + _BULK]:
+					self._put(obj, merge)
 		return {"created": len(body), "resourceVersion": str(self.server.store.rv)}
 
-	def _replace(self, res, namespace, obj):
+	def _put(self, obj, merge):
+		kind = obj.get("apiVersion"), obj.get("kind")
+		res = self.server.registry.by_kind(*kind)
+		if res is None:
+			raise errors.bad_request(f"no resource for {kind[1]} of {kind[0]}")
+		namespace = obj.get("metadata", {}).get("namespace", "default") if res.namespaced else ""
+		try:
+			self.server.lifecycle.create(res, namespace, clone(obj), keep_status=True)
+		except errors.ApiError as e:
+			if e.reason != "AlreadyExists" or not merge:
+				raise
+			self._merge(res, namespace, obj)
+
+	def _merge(self, res, namespace, obj):
 		name, life = obj["metadata"]["name"], self.server.lifecycle
 		with self.server.store.lock:
-			life.update(res, namespace, name, lambda old: clone(obj))
-			if res.has_status and "status" in obj:
-				life.update(res, namespace, name,
-					    lambda old: dict(old, status=clone(obj["status"])), "status")
+			for subresource in (None, "status") if res.has_status else (None,):
+				life.update(res, namespace, name, lambda old: patch.merge(old, obj), subresource)

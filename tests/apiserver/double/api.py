@@ -6,8 +6,8 @@ import json
 
 from . import discovery, errors, patch, protobuf, selector, views, watch
 from .lifecycle import DeleteOptions
-from .store import encode
-from .strategic import strategic_merge
+from .store import clone, encode
+from .strategic import apply, strategic_merge
 
 _PATCHES = ("application/json-patch+json", "application/merge-patch+json",
 	    "application/strategic-merge-patch+json", "application/apply-patch+yaml")
@@ -64,6 +64,7 @@ class Api:
 		self.server = server
 		self.store = server.store
 		self.life = server.lifecycle
+		self._applied = {}      # (uid, manager) -> the configuration applied last
 
 	def handle(self, conn, request, info):
 		"""Answers a request on conn; returns the status code."""
@@ -146,18 +147,20 @@ class Api:
 		return self._object(conn, request, info, record)
 
 	def _apply(self, conn, request, info, body):
-		"""Server-side apply, simplified: fields are merged as by a strategic merge patch, nobody
-		owns any (managedFields stays empty), so there are no conflicts and a field that is no
-		longer applied stays."""
-		if not request.query.get("fieldManager"):
+		"""Server-side apply, simplified: what a manager applied last is remembered, so that what
+		it leaves out now goes, but managedFields stays empty and managers never conflict."""
+		manager = request.query.get("fieldManager")
+		if not manager:
 			raise errors.invalid("PatchOptions", "meta.k8s.io", "", [errors.required(
 				"fieldManager", "is required for apply patch")])
 		if not isinstance(body, dict):
 			raise errors.bad_request("an applied configuration is an object")
 		res = info.resource
+		config = clone(body)
 
 		def change(old):
-			return patch.merge(old, body) if res.custom else strategic_merge(res, old, body)
+			before = self._applied.get((old["metadata"]["uid"], manager))
+			return apply(res, old, body, before)
 		with self.store.lock:
 			code = 200 if self.store.get(res.storage, (info.namespace, info.name)) else 201
 			if code == 200:
@@ -167,6 +170,8 @@ class Api:
 				body.setdefault("metadata", {}).setdefault("name", info.name)
 				record = self.life.create(res, info.namespace, body,
 							  dry_run=_is_dry(request))
+			if not _is_dry(request):
+				self._applied[(record.obj["metadata"]["uid"], manager)] = config
 		return self._object(conn, request, info, record, code)
 
 	def _delete(self, conn, request, info):
@@ -214,7 +219,10 @@ class Api:
 		if start:
 			records = [r for r in records if _name(r) > start]
 		meta = {"resourceVersion": str(version)}
-		limit = int(request.query.get("limit") or 0)
+		limit = request.query.get("limit") or "0"
+		if not limit.isdigit():
+			raise errors.bad_request(f"limit is not a number: {limit}")
+		limit = int(limit)
 		if request.query.get("resourceVersion") == "0":
 			limit = 0       # such lists come from the watch cache, which serves them whole
 		if limit and len(records) > limit:

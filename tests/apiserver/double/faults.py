@@ -12,7 +12,8 @@ and an end: `count` hits, `seconds`, or until it is cleared. Kinds, and what els
   expire-token  401 for every token
   gone          the next watch has expired: 410 as an ERROR event, or as HTTP status with `mode: http`
   cut           end open watches now: `mode` close (default; FIN without an end of the body), rst, end
-  garbage       send bytes that are no JSON into open watches now
+  garbage       send bytes that are no JSON into open watches now; with `mode: frame`, bytes that
+                are no HTTP either
   truncate      end a watch in the middle of the line of its next event
   duplicate     send events twice
   reorder       send an event after the next one of the same watch that is about another object

@@ -95,8 +95,8 @@ class Pods(Strategy):
 	def defaults(self, obj, old):
 		if obj.get("spec") is None:
 			obj["spec"] = {}
+		pod_spec_defaults(obj["spec"])
 		if old is None:
-			pod_spec_defaults(obj["spec"])
 			obj["spec"].setdefault("serviceAccountName", "default")
 			obj["spec"].setdefault("serviceAccount", obj["spec"]["serviceAccountName"])
 		status = obj.get("status")

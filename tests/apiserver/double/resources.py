@@ -134,7 +134,11 @@ class Registry:
 
 	def __init__(self):
 		self._lock = threading.Lock()
-		self._table = {r.gvr: r for r in (*_CORE, *_GROUPS, _EVENTS_V1)}
+		self._set({r.gvr: r for r in (*_CORE, *_GROUPS, _EVENTS_V1)})
+
+	def _set(self, table):
+		self._table = table
+		self._kinds = {(r.api_version, r.kind): r for r in table.values()}
 
 	def find(self, group, version, plural):
 		return self._table.get((group, version, plural))
@@ -144,10 +148,7 @@ class Registry:
 
 	def by_kind(self, api_version, kind):
 		"""The resource of an object's apiVersion and kind, or None."""
-		for res in self._table.values():
-			if res.kind == kind and res.api_version == api_version:
-				return res
-		return None
+		return self._kinds.get((api_version, kind))
 
 	def stored(self):
 		"""One resource per collection."""
@@ -158,7 +159,7 @@ class Registry:
 		with self._lock:
 			table = {k: r for k, r in self._table.items() if r.storage != storage}
 			table.update({r.gvr: r for r in resources})
-			self._table = table
+			self._set(table)
 
 	def groups(self):
 		"""{group: [versions]}, core as "", in the order of the table; preferred version first."""

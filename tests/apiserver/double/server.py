@@ -135,9 +135,6 @@ class Server:
 			conn.finish()
 		except (Closed, BadMessage, OSError):
 			conn.close()
-		except Exception:       # a fault of the double: show it, keep serving
-			traceback.print_exc()
-			conn.close()
 
 	def _request(self, conn, tls):
 		request = conn.read_request()
@@ -160,6 +157,15 @@ class Server:
 		except errors.ApiError as e:
 			entry["code"] = e.code
 			_respond_error(conn, e)
+		except (Closed, OSError):
+			raise
+		except Exception as e:  # an object too odd for it, or a mistake of the double's
+			traceback.print_exc()
+			entry["code"] = 500
+			if conn.answered:
+				raise Closed("failed") from None
+			_respond_error(conn, errors.ApiError(500, "InternalError",
+							     f"the double failed: {e!r}"))
 
 	def _before(self, request, info, entry):
 		"""Faults that come before an answer, and authentication."""

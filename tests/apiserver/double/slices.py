@@ -6,16 +6,37 @@ marked service's slices are compared with what they should be. Endpoints that st
 so an update touches as few slices as possible.
 """
 
+import collections
 import select
 import threading
+import time
 
 from . import errors, selector
 from .store import clone
 
 _PER_SLICE = 100
 _MANAGER = "endpointslice-controller.k8s.io"
+_OWNER = "kubernetes.io/service-name"
 _ZONE = "topology.kubernetes.io/zone"
 _WATCHED = ("services", "pods", "nodes", "endpointslices.discovery.k8s.io")
+
+
+class _Index:
+	"""Names by (namespace, label, value), so that a look-up costs what it finds."""
+
+	def __init__(self):
+		self._names = collections.defaultdict(set)
+
+	def move(self, namespace, name, before, after):
+		"""before and after: the labels, {} for none."""
+		for item in before.items():
+			if after.get(item[0]) != item[1]:
+				self._names[(namespace, *item)].discard(name)
+		for item in after.items():
+			self._names[(namespace, *item)].add(name)
+
+	def find(self, namespace, label, value):
+		return self._names.get((namespace, label, value), ())
 
 
 class Controller:
@@ -24,6 +45,9 @@ class Controller:
 		self.life = lifecycle
 		self.res = registry.find("discovery.k8s.io", "v1", "endpointslices")
 		self._channels = {}
+		self._pods = _Index()           # by their labels
+		self._services = _Index()       # by the first pair of their selectors
+		self._slices = _Index()         # by the service they are of
 
 	def start(self):
 		for name in _WATCHED:
@@ -36,6 +60,7 @@ class Controller:
 			poll.register(channel.fd, select.POLLIN)
 		while True:
 			poll.poll()
+			start = time.monotonic()
 			dirty = set()
 			for name, channel in self._channels.items():
 				for event in channel.drain():
@@ -45,43 +70,42 @@ class Controller:
 					self._sync(*key)
 				except errors.ApiError:
 					pass    # the service or its namespace went meanwhile; its event follows
+			# Many changes in a row are taken together: at most half of the time goes into this.
+			time.sleep(time.monotonic() - start)
 
 	def _concerned(self, name, event):
-		"""The keys of the services that an event may concern."""
-		if event is None:
-			return set()
+		"""Notes an event; returns the keys of the services that it may concern."""
 		if name == "services":
+			self._services.move(*event.key, _first_pair(_selector(event.old)),
+					    _first_pair(_selector(event.after())))
 			return {event.key}
-		if name == "endpointslices.discovery.k8s.io":
-			return self._owner(event)
 		if name == "pods":
-			return self._selecting(event)
-		if event.old is not None and _zone(event.old.obj) == _zone(event.new.obj):
-			return set()
-		return {k for r in self.store.list("services")[1] for k in [_key(r.obj)]}
+			before, after = _labels(event.old), _labels(event.after())
+			self._pods.move(*event.key, before, after)
+			return self._selecting(event.key[0], before) | self._selecting(event.key[0], after)
+		if name == "nodes":
+			if event.old is not None and _zone(event.old.obj) == _zone(event.new.obj):
+				return set()
+			return {_key(r.obj) for r in self.store.list("services")[1]}
+		self._slices.move(*event.key, _owner(event.old), _owner(event.after()))
+		return {(event.key[0], service) for r in (event.old, event.new)
+			for service in _owner(r).values()}
 
-	@staticmethod
-	def _owner(event):
-		"""Slices that others changed or deleted are put right."""
-		labels = event.new.obj["metadata"].get("labels") or {}
-		if labels.get("endpointslice.kubernetes.io/managed-by") != _MANAGER:
-			return set()
-		return {(event.key[0], labels.get("kubernetes.io/service-name", ""))}
-
-	def _selecting(self, event):
+	def _selecting(self, namespace, labels):
 		ret = set()
-		pods = [r.obj for r in (event.old, event.new) if r is not None]
-		for record in self.store.list("services", event.key[0])[1]:
-			wanted = record.obj["spec"].get("selector")
-			if wanted and any(selector.subset(wanted)(p) for p in pods):
-				ret.add(_key(record.obj))
+		for label, value in labels.items():
+			for name in self._services.find(namespace, label, value):
+				service = self.store.get("services", (namespace, name))
+				wanted = service and _selector(service)
+				if wanted and all(labels.get(k) == v for k, v in wanted.items()):
+					ret.add((namespace, name))
 		return ret
 
 	def _sync(self, namespace, name):
 		with self.store.lock:
 			service = self.store.get("services", (namespace, name))
-			mine = [r.obj for r in self.store.list(self.res.storage, namespace)[1]
-				if self._is_mine(r.obj, name)]
+			mine = self._existing(self.res.storage, namespace,
+					      self._slices.find(namespace, _OWNER, name))
 			if service is None:
 				for item in mine:
 					self.life.delete(self.res, namespace, item["metadata"]["name"])
@@ -92,11 +116,10 @@ class Controller:
 				return
 			self._reconcile(service.obj, mine)
 
-	@staticmethod
-	def _is_mine(obj, service):
-		labels = obj["metadata"].get("labels") or {}
-		return labels.get("kubernetes.io/service-name") == service and \
-			labels.get("endpointslice.kubernetes.io/managed-by") == _MANAGER
+	def _existing(self, storage, namespace, names):
+		"""The objects of those names that are there, in order."""
+		records = (self.store.get(storage, (namespace, n)) for n in sorted(names))
+		return [r.obj for r in records if r is not None]
 
 	def _reconcile(self, service, mine):
 		wanted = self._wanted(service)
@@ -111,9 +134,11 @@ class Controller:
 
 	def _wanted(self, service):
 		"""{group: (family, ports, {identity: endpoint})}; a family without endpoints has an empty one."""
-		match = selector.subset(service["spec"]["selector"])
-		pods = [r.obj for r in self.store.list("pods", service["metadata"]["namespace"])[1]
-			if match(r.obj)]
+		wanted, namespace = service["spec"]["selector"], service["metadata"]["namespace"]
+		(label, value), = _first_pair(wanted).items()
+		match = selector.subset(wanted)
+		pods = [p for p in self._existing("pods", namespace,
+						  self._pods.find(namespace, label, value)) if match(p)]
 		ret = {}
 		for family in service["spec"].get("ipFamilies") or ["IPv4"]:
 			groups = {}
@@ -189,7 +214,7 @@ class Controller:
 		labels.pop("service.kubernetes.io/headless", None)
 		if service["spec"].get("clusterIP") == "None":
 			labels["service.kubernetes.io/headless"] = ""
-		labels["kubernetes.io/service-name"] = service["metadata"]["name"]
+		labels[_OWNER] = service["metadata"]["name"]
 		labels["endpointslice.kubernetes.io/managed-by"] = _MANAGER
 		return labels
 
@@ -204,6 +229,9 @@ class Controller:
 			"addressType": family, "ports": clone(ports), "endpoints": clone(endpoints)})
 
 	def _update(self, service, item, endpoints):
+		if item["endpoints"] == endpoints and item["metadata"]["labels"] == self._labels(service):
+			return
+
 		def change(obj):
 			obj["endpoints"] = clone(endpoints)
 			obj["metadata"]["labels"] = self._labels(service)
@@ -215,6 +243,27 @@ class Controller:
 		meta = item["metadata"]
 		if not meta.get("deletionTimestamp"):
 			self.life.delete(self.res, meta["namespace"], meta["name"])
+
+
+def _selector(record):
+	return (record.obj["spec"].get("selector") or {}) if record else {}
+
+
+def _first_pair(labels):
+	return dict([min(labels.items())]) if labels else {}
+
+
+def _labels(record):
+	return (record.obj["metadata"].get("labels") or {}) if record else {}
+
+
+def _owner(record):
+	"""{_OWNER: service} of a slice that is this controller's, else {}. Slices that others changed or
+	deleted are put right."""
+	labels = _labels(record)
+	if labels.get("endpointslice.kubernetes.io/managed-by") != _MANAGER or _OWNER not in labels:
+		return {}
+	return {_OWNER: labels[_OWNER]}
 
 
 def _key(obj):

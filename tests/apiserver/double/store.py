@@ -67,6 +67,10 @@ class Event:
 		self.old = old
 		self._moved_out = None
 
+	def after(self):
+		"""The record that is there after the event, or None."""
+		return None if self.kind == "DELETED" else self.new
+
 	def moved_out(self):
 		"""The record a selected watch gets when the object ceased to match."""
 		if self._moved_out is None:

@@ -170,8 +170,12 @@ class Stream:
 		elif item.kind == "cut":
 			self._cut(item.spec.get("mode", "close"))
 		elif item.kind == "garbage":
-			self._out.append(b'\x00\xff{"type":"ADDED","object":}}garbage\n')
 			self._flush()
+			data = b'\x00\xff{"type":"ADDED","object":}}garbage\n'
+			if item.spec.get("mode") == "frame":
+				self.conn.send(data)
+			else:
+				self.conn.chunk(data)
 
 	def _cut(self, mode):
 		self._flush()

@@ -49,10 +49,12 @@ class Connection:
 		self.sock = sock
 		self._buffer = b""
 		self._head_only = False
+		self.answered = False
 		self.keep_alive = True
 
 	def read_request(self):
 		"""The next Request; raises Closed at the end of the stream."""
+		self.answered = False
 		head = self._read_until(b"\r\n\r\n", _MAX_HEAD)
 		lines = head.decode("latin-1").split("\r\n")
 		parts = lines[0].split(" ")
@@ -72,15 +74,19 @@ class Connection:
 	def _read_body(self, headers):
 		if "chunked" in headers.get("transfer-encoding", "").lower():
 			return self._read_chunks()
-		length = int(headers.get("content-length") or 0)
-		if not 0 <= length <= _MAX_BODY:
+		length = headers.get("content-length") or "0"
+		if not length.isdigit() or int(length) > _MAX_BODY:
 			raise BadMessage("content-length")
-		return self._read_exactly(length)
+		return self._read_exactly(int(length))
 
 	def _read_chunks(self):
 		ret = []
 		while True:
-			size = int(self._read_until(b"\r\n", 1024).split(b";")[0], 16)
+			size = self._read_until(b"\r\n", 1024).split(b";")[0]
+			try:
+				size = int(size, 16)
+			except ValueError:
+				raise BadMessage("chunk size") from None
 			if size == 0:
 				while self._read_until(b"\r\n", _MAX_HEAD):
 					pass
@@ -125,6 +131,7 @@ class Connection:
 			raise Closed(str(e)) from None
 
 	def respond(self, code, body, content_type="application/json", headers=()):
+		self.answered = True
 		head = [f"HTTP/1.1 {code} {_REASONS.get(code, 'Unknown')}",
 			f"Content-Type: {content_type}", f"Content-Length: {len(body)}",
 			*(f"{k}: {v}" for k, v in headers)]
@@ -134,6 +141,7 @@ class Connection:
 		self.send(data if self._head_only else data + body)
 
 	def start_chunks(self, content_type="application/json"):
+		self.answered = True
 		self.send(f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n"
 			  "Cache-Control: no-cache, private\r\n"
 			  "Transfer-Encoding: chunked\r\n\r\n".encode())
