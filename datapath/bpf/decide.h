@@ -173,11 +173,10 @@ static __noinline int decide_masquerade(struct scratch *s)
 /* Whether a destination outside needs the node's address as source. */
 static __always_inline bool needs_masquerade(const struct scratch *s)
 {
-	const struct in6_addr *masq = addr_is4(&s->eff.saddr) ? (void *)&cfg.masq4
-							       : (void *)&cfg.masq6;
+	bool is4 = addr_is4(&s->eff.saddr);
 	struct lnt_cidr_key ck = {.prefixlen = 128};
 
-	if (!masq->s6_addr32[3] && !masq->s6_addr32[0])
+	if (is4 ? !cfg.masq4.s6_addr32[3] : !cfg.masq6.s6_addr32[0])
 		return false;
 	ck.addr = s->eff.daddr;
 	return !bpf_map_lookup_elem(&cidrs, &ck);
