@@ -44,9 +44,9 @@ static void put_prefix(struct lnt_prefix *to, const struct lnt_prefix *from)
 
 static void own(const struct lnt_node *node, struct lnt_cluster_state *s)
 {
-	for (size_t i = 0; i < node->n_pod_cidrs; i++)
+	for (size_t i = 0; i < node->n_pod_cidrs && i < ARRAY_SIZE(s->own_cidrs); i++)
 		put_prefix(&s->own_cidrs[s->n_own_cidrs++], &node->pod_cidrs[i]);
-	for (size_t i = 0; i < node->n_internal; i++)
+	for (size_t i = 0; i < node->n_internal && i < ARRAY_SIZE(s->own_addrs); i++)
 		s->own_addrs[s->n_own_addrs++] = node->internal[i];
 }
 
