@@ -44,10 +44,19 @@ static void put_prefix(struct lnt_prefix *to, const struct lnt_prefix *from)
 
 static void own(const struct lnt_node *node, struct lnt_cluster_state *s)
 {
-	for (size_t i = 0; i < node->n_pod_cidrs && i < ARRAY_SIZE(s->own_cidrs); i++)
-		put_prefix(&s->own_cidrs[s->n_own_cidrs++], &node->pod_cidrs[i]);
-	for (size_t i = 0; i < node->n_internal && i < ARRAY_SIZE(s->own_addrs); i++)
-		s->own_addrs[s->n_own_addrs++] = node->internal[i];
+	size_t n = 0;
+
+	while (n < node->n_pod_cidrs && n < ARRAY_SIZE(s->own_cidrs)) {
+		put_prefix(&s->own_cidrs[n], &node->pod_cidrs[n]);
+		n++;
+	}
+	s->n_own_cidrs = n;
+	n = 0;
+	while (n < node->n_internal && n < ARRAY_SIZE(s->own_addrs)) {
+		s->own_addrs[n] = node->internal[n];
+		n++;
+	}
+	s->n_own_addrs = n;
 }
 
 /* The claims of all nodes, sorted by CIDR, then by who comes first. */
