@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the CNI plugin asks of the agent. An ADD is answered when the pod's policy and its endpoint
- * are in the maps; until then it waits here, for the pod to arrive in the store, for a bounded time.
+ * are in the maps; until then it waits here, for the pod to arrive in the store, for a bounded
+ * time.
  */
 #define LNT_LOG "cni"
 #include "agent/agent.h"

@@ -14,13 +14,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SWEEP_MS	10000
-#define SWEEP_TCP_IDLE	800 /* 2 h 13 min: RFC 5382 asks for 2 h 4 min at least */
-#define SWEEP_CLOSING	2
-#define SWEEP_OTHER	18 /* 3 min: twice the stream timeout that resolvers rely on */
-#define TURN_MIN_MS	1
-#define TURN_MAX_MS	500
-#define RETRY_MAX_MS	30000
+#define SWEEP_MS       10000
+#define SWEEP_TCP_IDLE 800 /* 2 h 13 min: RFC 5382 asks for 2 h 4 min at least */
+#define SWEEP_CLOSING  2
+#define SWEEP_OTHER    18 /* 3 min: twice the stream timeout that resolvers rely on */
+#define TURN_MIN_MS    1
+#define TURN_MAX_MS    500
+#define RETRY_MAX_MS   30000
 
 /* --- turns ------------------------------------------------------------------------------------ */
 
@@ -67,7 +67,8 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 		const struct lnt_endpoint *ep = &a->registry.eps[i];
 		struct lnt_err ep_err = {};
 
-		/* A device that goes away meanwhile must not keep the others from the new programs. */
+		/* A device that goes away meanwhile must not keep the others from the new programs.
+		 */
 		if (lnt_attach_device(root, "from_pod", ep->host_ifname, ep->host_ifindex,
 			    LNT_HOOK_INGRESS, &ep_err) ||
 			lnt_attach_device(root, "to_pod", ep->host_ifname, ep->host_ifindex,
@@ -99,8 +100,7 @@ static int turn_cluster(
 		wait_for(a, what);
 		return 1;
 	}
-	r = lnt_devices_find(
-		a->nl, a->opt, cluster->own_addrs, cluster->n_own_addrs, e, &devices);
+	r = lnt_devices_find(a->nl, a->opt, cluster->own_addrs, cluster->n_own_addrs, e, &devices);
 	if (r)
 		return r;
 	lnt_devices_config(a->opt, &devices, cluster->own_addrs, cluster->n_own_addrs, &cfg);
@@ -125,19 +125,23 @@ static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 		r = lnt_devices_add_host_peers(a->nl, &state, e);
 	for (size_t i = 0; !r && i < state.n_problems; i++) {
 		if (state.problems[i].applied)
-			log_warn("NetworkPolicy %s/%s: %s", state.problems[i].ns,
-				state.problems[i].name, state.problems[i].text);
+			lnt_notices_add(&a->policy_notices, "NetworkPolicy %s/%s: %s",
+				state.problems[i].ns, state.problems[i].name,
+				state.problems[i].text);
 	}
+	lnt_notices_end(&a->policy_notices);
 	if (!r)
 		r = lnt_sync_policy(a->sync, &state, a->registry.eps, a->registry.n, e, writes);
 	lnt_policy_state_clear(&state);
 	return r;
 }
 
-static void conflict(
-	void *ctx, const struct lnt_service *loser, const struct lnt_service *winner)
+static void conflict(void *ctx, const struct lnt_service *loser, const struct lnt_service *winner)
 {
-	log_warn("Service %s/%s: address and port belong to %s/%s already; not served",
+	struct lnt_agent *a = ctx;
+
+	lnt_notices_add(&a->service_notices,
+		"Service %s/%s: address and port belong to %s/%s already; not served",
 		loser->meta.ns, loser->meta.name, winner->meta.ns, winner->meta.name);
 }
 
@@ -147,6 +151,7 @@ static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 	int r;
 
 	r = lnt_compile_services(a->store, e, conflict, a, &state);
+	lnt_notices_end(&a->service_notices);
 	if (!r)
 		r = lnt_sync_services(a->sync, &state, e, writes);
 	lnt_service_state_clear(&state);
@@ -283,7 +288,8 @@ static void on_sweep(uv_timer_t *timer)
 		log_debug("sweep: %u of %u flows removed", s.removed, s.seen);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------
+ */
 
 static void stop(uv_signal_t *signal, int signum)
 {
@@ -339,8 +345,7 @@ static int start(struct lnt_agent *a, struct lnt_err *e)
 
 	if (mkdir(a->opt->run_dir, 0755) && errno != EEXIST)
 		return lnt_err_sys(e, -errno, "make %s", a->opt->run_dir);
-	if ((r = lnt_bpffs_ensure(a->opt->bpf_root, e)) ||
-		(r = lnt_nl_open(-1, e, &a->nl)) ||
+	if ((r = lnt_bpffs_ensure(a->opt->bpf_root, e)) || (r = lnt_nl_open(-1, e, &a->nl)) ||
 		(r = lnt_registry_load(&a->registry, a->opt->run_dir, e)) ||
 		(r = start_kube(a, e)) ||
 		(r = lnt_node_watch_new(&a->loop, node_changed, a, e, &a->watch)))
@@ -364,6 +369,8 @@ int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 	lnt_sync_free(a.sync);
 	lnt_store_free(a.store);
 	lnt_registry_clear(&a.registry);
+	lnt_notices_clear(&a.policy_notices);
+	lnt_notices_clear(&a.service_notices);
 	lnt_nl_close(a.nl);
 	return r;
 }

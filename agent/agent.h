@@ -9,6 +9,7 @@
 #include "agent/compile/compile.h"
 #include "agent/kube/kube.h"
 #include "agent/node/devices.h"
+#include "agent/notices.h"
 #include "agent/options.h"
 #include "agent/registry.h"
 #include "agent/sync/sync.h"
@@ -38,14 +39,15 @@ struct lnt_agent {
 	uv_timer_t turn;  /* the next turn */
 	uv_timer_t sweep; /* ageing of flows */
 	uv_signal_t sigterm, sigint;
-	unsigned dirty; /* enum lnt_dirty */
-	uint64_t turn_ms; /* what the last turn took */
+	unsigned dirty;	   /* enum lnt_dirty */
+	uint64_t turn_ms;  /* what the last turn took */
 	unsigned failures; /* turns in a row that failed, for the retry's delay */
 
 	struct lnt_config loaded; /* what the programs were loaded with */
 	struct lnt_node_devices devices;
-	bool synced;  /* the store is complete */
-	bool ready;   /* the node can carry pods */
+	struct lnt_notices policy_notices, service_notices;
+	bool synced;	   /* the store is complete */
+	bool ready;	   /* the node can carry pods */
 	char why_not[512]; /* while not ready: what is waited for, for people */
 };
 

@@ -148,9 +148,8 @@ static void server_closed(uv_handle_t *h)
 	free(h->data);
 }
 
-int lnt_cni_server_new(uv_loop_t *loop, const char *run_dir,
-	const struct lnt_cni_handler *handler, struct lnt_err *e,
-	struct lnt_cni_server **ret_server)
+int lnt_cni_server_new(uv_loop_t *loop, const char *run_dir, const struct lnt_cni_handler *handler,
+	struct lnt_err *e, struct lnt_cni_server **ret_server)
 {
 	struct lnt_cni_server *s = calloc(1, sizeof(*s));
 	char path[4096];

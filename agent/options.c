@@ -11,7 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_LOAD_ONLY = 256, OPT_CLEANUP };
+enum {
+	OPT_LOAD_ONLY = 256,
+	OPT_CLEANUP
+};
 
 static const struct option longs[] = {
 	{"node-name", required_argument, NULL, 'n'},
@@ -32,13 +35,15 @@ static const struct option longs[] = {
 static void usage(FILE *to)
 {
 	fputs("usage: linnetd [options]\n"
-	      "  --node-name NAME     this node's name in Kubernetes (default: $NODE_NAME, hostname)\n"
+	      "  --node-name NAME     this node's name in Kubernetes (default: $NODE_NAME, "
+	      "hostname)\n"
 	      "  --kubeconfig FILE    credentials (default: the pod's service account)\n"
 	      "  --bpf-root DIR       bpffs to pin in, mounted if it is not (" LNT_BPF_ROOT ")\n"
 	      "  --cgroup-root DIR    cgroup v2 whose sockets see services (default: its mount)\n"
 	      "  --run-dir DIR        sockets and records, volatile (/run/linnet)\n"
 	      "  --cni-conf-dir DIR   where the CNI configuration is written (/etc/cni/net.d)\n"
-	      "  --devices A,B        the node's devices (default: those with the node's addresses)\n"
+	      "  --devices A,B        the node's devices (default: those with the node's "
+	      "addresses)\n"
 	      "  --masquerade BOOL    hide pods behind the node towards the world (true)\n"
 	      "  --log-level LEVEL    error, warn, info or debug (info)\n"
 	      "  --load-only          load and pin the programs, then exit\n"
@@ -98,7 +103,8 @@ static int parse_one(int c, char *arg, struct lnt_options *o)
 	case 'l':
 		if (!lnt_log_parse_level(arg, &o->log_level))
 			return 0;
-		fprintf(stderr, "linnetd: log level '%s' is none of error, warn, info, debug\n", arg);
+		fprintf(stderr, "linnetd: log level '%s' is none of error, warn, info, debug\n",
+			arg);
 		return -EINVAL;
 	case OPT_LOAD_ONLY:
 		o->mode = LNT_MODE_LOAD_ONLY;

@@ -16,8 +16,7 @@ struct lnt_registry {
 int lnt_registry_put(struct lnt_registry *reg, const struct lnt_endpoint *ep);
 
 /* Whether there was one to remove. */
-bool lnt_registry_remove(
-	struct lnt_registry *reg, const char *container_id, const char *ifname);
+bool lnt_registry_remove(struct lnt_registry *reg, const char *container_id, const char *ifname);
 
 /* NULL: not there. Valid until the next change. */
 const struct lnt_endpoint *lnt_registry_find(

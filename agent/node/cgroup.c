@@ -28,7 +28,8 @@ static int find_mount(char *ret_path, size_t size, struct lnt_err *e)
 		r = 0;
 	}
 	endmntent(f);
-	return r ? lnt_err_set(e, r, "no cgroup v2 is mounted; mount one or give --cgroup-root") : 0;
+	return r ? lnt_err_set(e, r, "no cgroup v2 is mounted; mount one or give --cgroup-root")
+		 : 0;
 }
 
 int lnt_cgroup_attach(const struct lnt_options *opt, struct lnt_err *e)

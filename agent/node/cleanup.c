@@ -37,8 +37,8 @@ static void detach_devices(const struct lnt_options *opt, struct lnt_nl *nl)
 					    links[i].ifindex, h, &ignored, &attached) ||
 					!attached)
 					continue;
-				lnt_detach_device(opt->bpf_root, links[i].name, links[i].ifindex,
-					h, &ignored);
+				lnt_detach_device(opt->bpf_root, links[i].name, links[i].ifindex, h,
+					&ignored);
 			}
 		}
 	}

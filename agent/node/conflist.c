@@ -23,8 +23,8 @@ static void json_freep(char **text)
  * Runtimes that know CNI 1.1 choose it from cniVersions; older ones read cniVersion alone and
  * refuse what they do not know.
  */
-static cJSON *build(const struct lnt_options *opt, const struct lnt_prefix *cidrs, size_t n_cidrs,
-	uint32_t mtu)
+static cJSON *build(
+	const struct lnt_options *opt, const struct lnt_prefix *cidrs, size_t n_cidrs, uint32_t mtu)
 {
 	static const char *const versions[] = {"1.0.0", "1.1.0"};
 	cJSON *list = cJSON_CreateObject(), *plugins, *plugin, *ipam, *ranges;
@@ -45,8 +45,7 @@ static cJSON *build(const struct lnt_options *opt, const struct lnt_prefix *cidr
 	cJSON_AddStringToObject(ipam, "type", "linnet");
 	ranges = cJSON_AddArrayToObject(ipam, "ranges");
 	for (size_t i = 0; i < n_cidrs; i++)
-		cJSON_AddItemToArray(
-			ranges, cJSON_CreateString(lnt_prefix_str(&cidrs[i], text)));
+		cJSON_AddItemToArray(ranges, cJSON_CreateString(lnt_prefix_str(&cidrs[i], text)));
 	return list;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The CNI configuration list that container runtimes look for. It is written last, when the node can
- * carry pods: a runtime calls the node's network ready when the file is there.
+ * The CNI configuration list that container runtimes look for. It is written last, when the node
+ * can carry pods: a runtime calls the node's network ready when the file is there.
  */
 #include "agent/options.h"
 #include "lib/addr.h"

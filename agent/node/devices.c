@@ -8,8 +8,8 @@
 #include <string.h>
 
 /*
- * Source ports of masqueraded connections: below the ephemeral range (32768-60999) and the NodePorts
- * (30000-32767), which are others' to use, above those that daemons like.
+ * Source ports of masqueraded connections: below the ephemeral range (32768-60999) and the
+ * NodePorts (30000-32767), which are others' to use, above those that daemons like.
  */
 #define MASQ_PORT_MIN 10240
 #define MASQ_PORT_MAX 29999
@@ -57,8 +57,8 @@ int lnt_devices_find(struct lnt_nl *nl, const struct lnt_options *opt,
 	if (r)
 		return r;
 	if (!d.n)
-		return lnt_err_set(
-			e, -ENODEV, "no device has an address of this node; name them with --devices");
+		return lnt_err_set(e, -ENODEV,
+			"no device has an address of this node; name them with --devices");
 	*ret_devices = d;
 	return 0;
 }
@@ -93,8 +93,7 @@ static bool is_host_addr(const struct lnt_ifaddr *a)
 	return !IN6_IS_ADDR_LINKLOCAL(&a->addr) && a->scope != RT_SCOPE_LINK;
 }
 
-int lnt_devices_add_host_peers(
-	struct lnt_nl *nl, struct lnt_policy_state *state, struct lnt_err *e)
+int lnt_devices_add_host_peers(struct lnt_nl *nl, struct lnt_policy_state *state, struct lnt_err *e)
 {
 	_cleanup_free_ struct lnt_ifaddr *addrs = NULL;
 	struct lnt_peer_entry *peers;
@@ -109,8 +108,9 @@ int lnt_devices_add_host_peers(
 		return lnt_err_sys(e, -ENOMEM, "node addresses");
 	state->peers = peers;
 	for (size_t i = 0; i < n_addrs; i++) {
-		if (!is_host_addr(&addrs[i]) || bsearch(&addrs[i].addr, peers, state->n_peers,
-							sizeof(*peers), peer_compare))
+		if (!is_host_addr(&addrs[i]) ||
+			bsearch(&addrs[i].addr, peers, state->n_peers, sizeof(*peers),
+				peer_compare))
 			continue;
 		peers[n].addr = addrs[i].addr;
 		peers[n++].value.identity = LNT_ID_HOST;

@@ -45,7 +45,7 @@ int lnt_node_watch_new(uv_loop_t *loop, void (*changed)(void *ctx), void *ctx, s
 	struct sockaddr_nl addr = {
 		.nl_family = AF_NETLINK,
 		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-			     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+			RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
 	};
 	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	struct lnt_node_watch *w;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Routes to the other nodes' pods, and the ranges that are reached without masquerading. linnet's
- * routes carry its protocol number; those with a gateway or of type unreachable are this file's, the
- * pods' own (link scope) are the CNI plugin's.
+ * routes carry its protocol number; those with a gateway or of type unreachable are this file's,
+ * the pods' own (link scope) are the CNI plugin's.
  */
 #include "agent/sync/internal.h"
 #include "lib/cleanup.h"
@@ -86,11 +86,12 @@ static bool same_dst(const struct lnt_route *a, const struct lnt_route *b)
 static bool same_route(const struct lnt_route *a, const struct lnt_route *b)
 {
 	return same_dst(a, b) && a->has_gw == b->has_gw &&
-	       (!a->has_gw || IN6_ARE_ADDR_EQUAL(&a->gw, &b->gw));
+		(!a->has_gw || IN6_ARE_ADDR_EQUAL(&a->gw, &b->gw));
 }
 
 static const struct lnt_route *find(const struct lnt_route *routes, size_t n,
-	const struct lnt_route *like, bool (*same)(const struct lnt_route *, const struct lnt_route *))
+	const struct lnt_route *like,
+	bool (*same)(const struct lnt_route *, const struct lnt_route *))
 {
 	for (size_t i = 0; i < n; i++) {
 		if (is_ours(&routes[i]) && same(&routes[i], like))

@@ -83,8 +83,7 @@ int lnt_sync_policy(struct lnt_sync *s, const struct lnt_policy_state *want,
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		if (!first)
 			first = steps[i].failed;
-		r = lnt_table_settle(
-			steps[i].have, steps[i].want, steps[i].n, steps[i].failed, e);
+		r = lnt_table_settle(steps[i].have, steps[i].want, steps[i].n, steps[i].failed, e);
 		if (!first)
 			first = r;
 	}

@@ -35,8 +35,8 @@ int lnt_sync_new(const char *bpf_root, struct lnt_err *e, struct lnt_sync **ret_
 	s->next_service_id = 1;
 	for (size_t i = 0; i < s->services.n; i++) {
 		v = (const void *)(s->services.items +
-				   i * (sizeof(struct lnt_service_key) + sizeof(*v)) +
-				   sizeof(struct lnt_service_key));
+			i * (sizeof(struct lnt_service_key) + sizeof(*v)) +
+			sizeof(struct lnt_service_key));
 		if (v->id >= s->next_service_id)
 			s->next_service_id = v->id + 1;
 	}

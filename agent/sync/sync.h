@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * From desired state to the pinned maps and the routing table. Each domain remembers what the kernel
- * holds, read once at the start, and writes differences only; the order of writes keeps every moment
- * correct: new policy before those it applies to, endpoints last, deletions after that, and the
- * epoch when all is in place.
+ * From desired state to the pinned maps and the routing table. Each domain remembers what the
+ * kernel holds, read once at the start, and writes differences only; the order of writes keeps
+ * every moment correct: new policy before those it applies to, endpoints last, deletions after
+ * that, and the epoch when all is in place.
  */
 #include "agent/compile/compile.h"
 #include "agent/sync/table.h"
@@ -18,9 +18,9 @@ int lnt_sync_new(const char *bpf_root, struct lnt_err *e, struct lnt_sync **ret_
 void lnt_sync_free(struct lnt_sync *s);
 
 /*
- * Brings peers, policy, endpoints and devices to @want. @eps gives the devices' MACs. Failures leave
- * out what did not fit (which closes, never opens) and are returned after all else was written.
- * *ret_writes counts entries written and deleted.
+ * Brings peers, policy, endpoints and devices to @want. @eps gives the devices' MACs. Failures
+ * leave out what did not fit (which closes, never opens) and are returned after all else was
+ * written. *ret_writes counts entries written and deleted.
  */
 int lnt_sync_policy(struct lnt_sync *s, const struct lnt_policy_state *want,
 	const struct lnt_endpoint *eps, size_t n_eps, struct lnt_err *e, size_t *ret_writes);

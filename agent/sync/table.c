@@ -99,7 +99,8 @@ int lnt_table_put(const struct lnt_table *have, const void *want, size_t n, stru
 		const uint8_t *w = item(have, want, i);
 		int c = 1;
 
-		while (h < have->n && (c = memcmp(item(have, have->items, h), w, have->key_size)) < 0)
+		while (h < have->n &&
+			(c = memcmp(item(have, have->items, h), w, have->key_size)) < 0)
 			h++;
 		if (h < have->n && !c && !memcmp(item(have, have->items, h), w, item_size(have)))
 			continue;

@@ -37,11 +37,11 @@ int lnt_table_prune(const struct lnt_table *have, const void *want, size_t n, st
 	size_t *ret_changed);
 
 /*
- * @have becomes a copy of @want, after both of the above. When one of them failed (@failed), the map
- * is read again instead.
+ * @have becomes a copy of @want, after both of the above. When one of them failed (@failed), the
+ * map is read again instead.
  */
-int lnt_table_settle(struct lnt_table *have, const void *want, size_t n, bool failed,
-	struct lnt_err *e);
+int lnt_table_settle(
+	struct lnt_table *have, const void *want, size_t n, bool failed, struct lnt_err *e);
 
 /* The value of @key, or NULL. */
 const void *lnt_table_get(const struct lnt_table *t, const void *key);
