@@ -39,7 +39,7 @@ wait_until() {
 }
 
 # The machine's cgroup v2 hierarchy, wherever it is mounted.
-cgroup2_root() { awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts; }
+LNT_CGROUP2=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 
 netns() { echo "/run/netns/$LNT_PREFIX$1"; }
 in_netns() {
@@ -157,7 +157,7 @@ kc() {
 # --- nodes --------------------------------------------------------------------------------------
 
 node_dir() { echo "$LNT_DIR/nodes/$1"; }
-node_cgroup() { echo "$(cgroup2_root)/$LNT_PREFIX$1"; }
+node_cgroup() { echo "${LNT_CGROUP2:?no cgroup v2 here}/$LNT_PREFIX$1"; }
 node_ip4() { echo "172.31.0.1${1#n}"; }
 node_ip6() { echo "fd31::1${1#n}"; }
 
@@ -277,9 +277,8 @@ cluster_namespaces() {
 }
 
 cluster_cgroups() {
-	local root
-	root=$(cgroup2_root)
-	[ -z "$root" ] || find "$root" -mindepth 1 -depth -type d -path "$root/$1*" 2>/dev/null
+	[ -z "$LNT_CGROUP2" ] ||
+		find "$LNT_CGROUP2" -mindepth 1 -depth -type d -path "$LNT_CGROUP2/$1*" 2>/dev/null
 }
 
 # Processes of a cluster: in its namespaces, in its cgroups, or started by background().

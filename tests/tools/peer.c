@@ -6,8 +6,8 @@
  *
  *   peer serve NAME PORT...
  *   peer probe tcp|udp|udp-unconnected ADDR PORT [MS]
- *	prints "NAME ADDR PORT": who answered, and from where the socket says it came. Exit 0;
- *	1: refused; 2: no answer within MS (1000); 3: another error.
+ *	prints "NAME CLIENT ADDR PORT": who answered, whom it saw, and from where the socket says
+ *	the answer came. Exit 0; 1: refused; 2: no answer within MS (1000); 3: another error.
  *   peer until ok|blocked tcp|udp ADDR PORT [MS]
  *	asks until there is an answer, or none; prints the moment, in microseconds of the epoch.
  *	Exit 2: not within MS (10000).
@@ -55,7 +55,7 @@ struct probe {
 	bool connected;
 	struct sockaddr_storage to;
 	socklen_t to_len;
-	char answer[128];
+	char answer[192];
 	struct sockaddr_storage from;
 };
 
@@ -118,12 +118,27 @@ static void accept_one(int ep, int listener)
 	epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event);
 }
 
-/* One answer for each line asked. */
-static void answer_tcp(int fd, const char *line)
+/* "NAME CLIENT\n", the client's address without the mapping of IPv4. */
+static void answer_line(
+	const char *name, const struct sockaddr_in6 *client, char ret_line[static 192])
 {
-	char buf[4096];
+	char addr[INET6_ADDRSTRLEN];
+
+	inet_ntop(AF_INET6, &client->sin6_addr, addr, sizeof(addr));
+	snprintf(ret_line, 192, "%s %s\n", name,
+		IN6_IS_ADDR_V4MAPPED(&client->sin6_addr) ? addr + strlen("::ffff:") : addr);
+}
+
+/* One answer for each line asked. */
+static void answer_tcp(int fd, const char *name)
+{
+	struct sockaddr_in6 client = {0};
+	socklen_t len = sizeof(client);
+	char buf[4096], line[192];
 	ssize_t n = read(fd, buf, sizeof(buf));
 
+	getpeername(fd, (struct sockaddr *)&client, &len);
+	answer_line(name, &client, line);
 	if (n <= 0) {
 		close(fd);
 		return;
@@ -135,14 +150,14 @@ static void answer_tcp(int fd, const char *line)
 }
 
 /* The answer leaves from the address that was asked, which the control message says. */
-static void answer_udp(int fd, const char *line)
+static void answer_udp(int fd, const char *name)
 {
 	union {
 		char buf[256];
 		struct cmsghdr align;
 	} control;
 	struct sockaddr_in6 from;
-	char buf[2048];
+	char buf[2048], line[192];
 	struct iovec iov = {.iov_base = buf, .iov_len = sizeof(buf)};
 	struct msghdr msg = {.msg_name = &from,
 		.msg_namelen = sizeof(from),
@@ -158,7 +173,8 @@ static void answer_udp(int fd, const char *line)
 		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
 			((struct in6_pktinfo *)CMSG_DATA(c))->ipi6_ifindex = 0;
 	}
-	iov.iov_base = (void *)line;
+	answer_line(name, &from, line);
+	iov.iov_base = line;
 	iov.iov_len = strlen(line);
 	sendmsg(fd, &msg, 0);
 }
@@ -167,10 +183,8 @@ static int serve(const char *name, char **ports)
 {
 	_cleanup_close_ int ep = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event events[64];
-	char line[128];
 	int r = 0;
 
-	snprintf(line, sizeof(line), "%s\n", name);
 	for (; *ports && !r; ports++) {
 		uint16_t port = (uint16_t)atoi(*ports);
 
@@ -190,9 +204,9 @@ static int serve(const char *name, char **ports)
 			if (id.kind == KIND_LISTENER)
 				accept_one(ep, (int)id.fd);
 			else if (id.kind == KIND_UDP)
-				answer_udp((int)id.fd, line);
+				answer_udp((int)id.fd, name);
 			else
-				answer_tcp((int)id.fd, line);
+				answer_tcp((int)id.fd, name);
 		}
 	}
 	return r ? FAILED : 0;
