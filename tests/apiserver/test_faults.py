@@ -13,6 +13,8 @@ BROKEN = (ConnectionError, ssl.SSLError, http.client.HTTPException, OSError, EOF
 
 
 class StreamFaults(DoubleTest):
+    options = ("--bookmark-interval", "0.5")
+
     def open_watch(self, plural="pods", **query):
         watch = self.watch(self.path(plural), resourceVersion=self.version(), **query)
         wait_until(lambda: any(s["path"].startswith(self.path(plural) + "?") for s in
@@ -52,6 +54,13 @@ class StreamFaults(DoubleTest):
         self.pod("a")
         self.assertEqual(watch.names(1), [("ADDED", "a")])
         self.assertGreater(time.monotonic() - start, 0.2)
+
+    def test_stalled_stream_sends_no_bookmark_nor_its_end(self):
+        watch = self.open_watch(allowWatchBookmarks="true", timeoutSeconds="1")
+        self.client.fault("stall", verb="watch")
+        self.assertTrue(watch.quiet(1.3))
+        again = self.client.get("/double/faults").json["streams"]
+        self.assertTrue(any(s["path"].startswith(self.path("pods")) for s in again))
 
     def test_cut_reaches_a_stalled_stream(self):
         watch = self.open_watch()

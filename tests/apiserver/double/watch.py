@@ -64,6 +64,7 @@ class Stream:
     def run(self, query, bookmarks_every):
         """Serves the watch to its end."""
         since, initial = _parse(query)
+        _timeout(query)
         try:
             version, backlog = self._subscribe(since, initial)
         except errors.ApiError as e:
@@ -116,31 +117,32 @@ class Stream:
 
     def _serve(self, query, bookmarks_every):
         now = time.monotonic()
-        timeout = query.get("timeoutSeconds")
-        end = now + (float(timeout) if timeout and float(timeout) > 0 else
-                     random.uniform(1800, 3600))
+        end = now + (_timeout(query) or random.uniform(1800, 3600))
         wants_bookmarks = query.get("allowWatchBookmarks") in ("true", "1")
         next_bookmark = now + bookmarks_every
         while not self._done:
             now = time.monotonic()
-            if now >= end:
+            stall = self._stall()
+            until = stall.end if stall else end
+            if not stall and now >= end:
                 self._end()
                 return
-            if wants_bookmarks and now >= next_bookmark:
-                self._bookmark_if_current()
-                next_bookmark = now + bookmarks_every
-            until = min(end, next_bookmark) if wants_bookmarks else end
-            stall = self.server.faults.find("stall", self.info, stage=None)
-            if stall and stall.end is not None:
-                until = min(until, stall.end)
-            self.conn.wait(self.channel.fd, until - now)
+            if not stall and wants_bookmarks:
+                if now >= next_bookmark:
+                    self._bookmark_if_current()
+                    next_bookmark = now + bookmarks_every
+                until = min(end, next_bookmark)
+            self.conn.wait(self.channel.fd, None if until is None else until - now)
             self._take_all()
+
+    def _stall(self):
+        return self.server.faults.find("stall", self.info, stage=None)
 
     def _take_all(self):
         """Handles what is in the channel; while a stall lasts, only orders, and events wait."""
         items = self.channel.drain()
         self._release_if_free()
-        if self.server.faults.find("stall", self.info, stage=None):
+        if self._stall():
             self._stalled += [i for i in items if isinstance(i, Event)]
             items = [i for i in items if not isinstance(i, Event)]
         else:
@@ -277,6 +279,14 @@ class Stream:
         if annotations:
             meta["annotations"] = annotations
         self._line("BOOKMARK", self.view.bookmark(meta))
+
+
+def _timeout(query):
+    """The seconds after which the client wants the end, or 0."""
+    text = query.get("timeoutSeconds") or "0"
+    if not text.isdigit():
+        raise errors.bad_request(f"Invalid value: {text}: timeoutSeconds is not a number")
+    return int(text)
 
 
 def _parse(query):
