@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the double's tests share: a running double, an HTTP client, watches, kubectl."""
 
+import ctypes
 import http.client
 import json
 import os
@@ -16,6 +17,7 @@ import urllib.parse
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 TIMEOUT = 10
+_LIBC = ctypes.CDLL(None)
 
 
 def wait_until(condition, what="condition", timeout=TIMEOUT):
@@ -28,6 +30,11 @@ def wait_until(condition, what="condition", timeout=TIMEOUT):
         if time.monotonic() > end:
             raise AssertionError(f"not within {timeout} s: {what}")
         time.sleep(0.002)
+
+
+def _end_with_parent():
+    """A test run that is killed leaves no double behind (prctl PR_SET_PDEATHSIG)."""
+    _LIBC.prctl(1, signal.SIGTERM)
 
 
 class Answer:
@@ -153,7 +160,7 @@ class Double:
         args = [a for address in listen for a in ("--listen", address)]
         self.process = subprocess.Popen(
             [sys.executable, os.path.join(HERE, "apiserver"), "--dir", self.dir, *args, *options],
-            stderr=subprocess.PIPE)
+            stderr=subprocess.PIPE, preexec_fn=_end_with_parent)
         try:
             self.ready = wait_until(self._ready, "the double is ready")
         except BaseException:
