@@ -81,7 +81,7 @@ $(skel): $(B)/bpf/linnet.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name linnet_bpf > $@
 
 # Objects that use the skeleton; the rest must not wait for clang.
-$(call obj,$(load_src) $(unit_src)): | $(skel)
+$(call obj,$(load_src) $(unit_src) $(unit_help)): | $(skel)
 
 # The plugin runs once for every pod and should start fast: the few functions of libbpf that it
 # calls are linked in, instead of loading libbpf, libelf and libz.

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The maps of bed.h: filled as the agent would, and looked into. */
+#include "tests/unit/bed_internal.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+static void put(struct bpf_map *map, const void *key, const void *value)
+{
+	int r = bpf_map__update_elem(
+		map, key, bpf_map__key_size(map), value, bpf_map__value_size(map), BPF_ANY);
+
+	if (r)
+		fail_msg("update map %s: %s", bpf_map__name(map), strerror(-r));
+}
+
+static bool get(const struct bpf_map *map, const void *key, void *ret_value)
+{
+	return !bpf_map_lookup_elem(bpf_map__fd(map), key, ret_value);
+}
+
+static void del(struct bpf_map *map, const void *key)
+{
+	bpf_map_delete_elem(bpf_map__fd(map), key);
+}
+
+static void empty(struct bpf_map *map)
+{
+	uint8_t key[sizeof(struct lnt_pending)];
+
+	assert_true(bpf_map__key_size(map) <= sizeof(key));
+	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, key))
+		del(map, key);
+}
+
+/* --- counters --------------------------------------------------------------------------------- */
+
+static uint64_t percpu_sum(const struct bpf_map *map, uint32_t key)
+{
+	uint64_t values[256] = {}, n = 0;
+
+	assert_in_range(libbpf_num_possible_cpus(), 1, ARRAY_SIZE(values));
+	assert_true(get(map, &key, values));
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		n += values[i];
+	return n;
+}
+
+void bed_read_drops(const struct bed *b, uint64_t ret_drops[static LNT_DROP_MAX])
+{
+	for (uint32_t i = 0; i < LNT_DROP_MAX; i++)
+		ret_drops[i] = percpu_sum(b->skel->maps.drops, i);
+}
+
+uint64_t bed_counter(const struct bed *b, enum lnt_counter what)
+{
+	return percpu_sum(b->skel->maps.counters, what);
+}
+
+/* --- flows ------------------------------------------------------------------------------------ */
+
+struct lnt_flow_key bed_key(
+	const struct bed *b, int hook, int src, int sport, int dst, int dport, uint8_t proto)
+{
+	return (struct lnt_flow_key){
+		.saddr = bed_addr(b, src),
+		.daddr = bed_addr(b, dst),
+		.sport = htons((uint16_t)sport),
+		.dport = htons((uint16_t)dport),
+		.proto = proto,
+		.scope = bed_scope(b, hook),
+	};
+}
+
+bool bed_flow(const struct bed *b, const struct lnt_flow_key *key, struct lnt_flow *ret_flow)
+{
+	struct lnt_flow f;
+
+	return get(b->skel->maps.flows, key, ret_flow ? ret_flow : &f);
+}
+
+bool bed_pending(const struct bed *b, const struct lnt_flow_key *key, struct lnt_pending *ret)
+{
+	struct lnt_pending p;
+
+	return get(b->skel->maps.pending, key, ret ? ret : &p);
+}
+
+unsigned bed_flows(const struct bed *b)
+{
+	int fd = bpf_map__fd(b->skel->maps.flows);
+	struct lnt_flow_key key;
+	unsigned n = 0;
+
+	for (int r = bpf_map_get_next_key(fd, NULL, &key); !r; n++)
+		r = bpf_map_get_next_key(fd, &key, &key);
+	return n;
+}
+
+/* --- what the agent writes -------------------------------------------------------------------- */
+
+#define IDENTITY(who) (LNT_ID_FIRST + (uint32_t)(who))
+
+uint32_t bed_identity(int who)
+{
+	switch (who) {
+	case HOST:
+		return LNT_ID_HOST;
+	case NODE2:
+		return LNT_ID_NODE;
+	case A:
+	case B:
+	case C:
+	case FAR:
+		return IDENTITY(who);
+	}
+	return LNT_ID_WORLD;
+}
+
+void bed_endpoint(struct bed *b, int pod, uint8_t flags)
+{
+	struct lnt_endpoint_value ep = {
+		.ifindex = b->dev[pod],
+		.identity = bed_identity(pod),
+		.policy_id = 1 + (uint32_t)pod,
+		.flags = flags,
+	};
+	struct lnt_device_value dev;
+	struct in6_addr addr = bed_addr(b, pod);
+
+	memcpy(ep.mac, b->mac[pod], 6);
+	memcpy(ep.host_mac, b->host_mac[pod], 6);
+	memcpy(dev.mac, b->mac[pod], 6);
+	memcpy(dev.host_mac, b->host_mac[pod], 6);
+	put(b->skel->maps.endpoints, &addr, &ep);
+	put(b->skel->maps.devices, &b->dev[pod], &dev);
+}
+
+void bed_endpoint_gone(struct bed *b, int pod)
+{
+	struct in6_addr addr = bed_addr(b, pod);
+
+	del(b->skel->maps.endpoints, &addr);
+}
+
+void bed_device_gone(struct bed *b, int pod)
+{
+	del(b->skel->maps.devices, &b->dev[pod]);
+}
+
+void bed_peer(struct bed *b, int who, uint32_t identity)
+{
+	struct lnt_peer_value v = {.identity = identity};
+	struct in6_addr addr = bed_addr(b, who);
+
+	if (identity)
+		put(b->skel->maps.peers, &addr, &v);
+	else
+		del(b->skel->maps.peers, &addr);
+}
+
+static void rule(struct bed *b, const struct lnt_policy_key *k, enum lnt_verdict verdict)
+{
+	struct lnt_policy_value v = {.verdict = (__u8)verdict, .rule = 7};
+
+	put(b->skel->maps.policy, k, &v);
+}
+
+void bed_allow(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity, uint8_t proto,
+	uint16_t port, uint32_t prefixlen)
+{
+	struct lnt_policy_key k = {.prefixlen = prefixlen,
+		.policy_id = 1 + (uint32_t)pod,
+		.identity = identity,
+		.direction = (__u8)dir,
+		.proto = proto,
+		.port = htons(port)};
+
+	rule(b, &k, LNT_ALLOW);
+}
+
+void bed_deny(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity, uint8_t proto,
+	uint16_t port, uint32_t prefixlen)
+{
+	struct lnt_policy_key k = {.prefixlen = prefixlen,
+		.policy_id = 1 + (uint32_t)pod,
+		.identity = identity,
+		.direction = (__u8)dir,
+		.proto = proto,
+		.port = htons(port)};
+
+	rule(b, &k, LNT_DENY);
+}
+
+void bed_disallow(struct bed *b)
+{
+	empty(b->skel->maps.policy);
+}
+
+void bed_service(struct bed *b, uint8_t proto, uint16_t port, int backend, uint16_t backend_port)
+{
+	struct lnt_service_key k = {.addr = bed_addr(b, VIP), .port = htons(port), .proto = proto};
+	struct lnt_service_value v = {.id = 1000u + port, .count = backend >= 0};
+	struct lnt_backend_key bk = {.service_id = v.id};
+	struct lnt_backend_value bv = {.port = htons(backend_port)};
+
+	if (backend >= 0) {
+		bv.addr = bed_addr(b, backend);
+		put(b->skel->maps.backends, &bk, &bv);
+	}
+	put(b->skel->maps.services, &k, &v);
+}
+
+void bed_bump(struct bed *b)
+{
+	struct lnt_state s = {.epoch = ++b->epoch};
+	uint32_t zero = 0;
+
+	put(b->skel->maps.state, &zero, &s);
+}
+
+void bed_sweep(struct bed *b, struct lnt_sweep *s)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = s, .ctx_size_in = sizeof(*s));
+
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(b->skel->progs.sweep), &opts), 0);
+	assert_int_equal(opts.retval, 0);
+}
+
+bool bed_event(struct bed *b, struct lnt_event *ret_event)
+{
+	b->has_event = false;
+	ring_buffer__consume(b->events);
+	*ret_event = b->event;
+	return b->has_event;
+}
+
+static void cluster_range(struct bed *b, const char *text)
+{
+	struct lnt_cidr_value v = {.flags = LNT_CIDR_CLUSTER};
+	struct lnt_prefix p;
+	struct lnt_cidr_key k;
+
+	assert_int_equal(lnt_prefix_parse(text, &p), 0);
+	k.addr = p.addr;
+	k.prefixlen = p.len + (lnt_addr_is4(&p.addr) ? 96 : 0);
+	put(b->skel->maps.cidrs, &k, &v);
+}
+
+void bed_reset(struct bed *b, int family)
+{
+	struct bpf_map *const dynamic[] = {b->skel->maps.flows, b->skel->maps.pending,
+		b->skel->maps.frags, b->skel->maps.endpoints, b->skel->maps.devices,
+		b->skel->maps.peers, b->skel->maps.cidrs, b->skel->maps.policy,
+		b->skel->maps.services, b->skel->maps.backends};
+
+	b->family = family;
+	for (size_t i = 0; i < ARRAY_SIZE(dynamic); i++)
+		empty(dynamic[i]);
+	for (int pod = A; pod < N_PODS; pod++)
+		bed_endpoint(b, pod, 0);
+	for (int who = A; who < N_WHO; who++)
+		if (bed_identity(who) != LNT_ID_WORLD)
+			bed_peer(b, who, bed_identity(who));
+	cluster_range(b, "10.1.0.0/24");
+	cluster_range(b, "10.2.0.0/24");
+	cluster_range(b, "fd00:1::/64");
+	cluster_range(b, "fd00:2::/64");
+	ring_buffer__consume(b->events);
+	bed_bump(b);
+}
