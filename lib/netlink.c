@@ -219,8 +219,7 @@ static int transact(struct lnt_nl *nl, data_cb cb, void *arg)
 	return r == -EINTR ? r : nl->failed.err;
 }
 
-/* A transaction of its own: hands the recorded failure to the caller. */
-static int finish(struct lnt_nl *nl, struct lnt_err *e, data_cb cb, void *arg)
+int lnt_nl_ask(struct lnt_nl *nl, struct lnt_err *e, data_cb cb, void *arg)
 {
 	int r = transact(nl, cb, arg);
 
@@ -257,7 +256,7 @@ void lnt_nl_queue(struct lnt_nl *nl, struct nlmsghdr *nlh)
 int lnt_nl_submit(struct lnt_nl *nl, struct nlmsghdr *nlh, struct lnt_err *e)
 {
 	lnt_nl_queue(nl, nlh);
-	return nl->batching ? 0 : finish(nl, e, NULL, NULL);
+	return nl->batching ? 0 : lnt_nl_ask(nl, e, NULL, NULL);
 }
 
 void lnt_nl_batch(struct lnt_nl *nl)
@@ -268,7 +267,7 @@ void lnt_nl_batch(struct lnt_nl *nl)
 int lnt_nl_flush(struct lnt_nl *nl, struct lnt_err *e)
 {
 	nl->batching = false;
-	return finish(nl, e, NULL, NULL);
+	return lnt_nl_ask(nl, e, NULL, NULL);
 }
 
 bool lnt_nl_filters(const struct lnt_nl *nl)
@@ -435,7 +434,7 @@ int lnt_veth_create(struct lnt_nl *nl, const struct lnt_veth *veth, struct lnt_e
 	mnl_attr_nest_end(nlh, info);
 	lnt_nl_queue(nl, nlh);
 	queue_link_get(nl, veth->name, 0);
-	r = finish(nl, e, take_link, &link);
+	r = lnt_nl_ask(nl, e, take_link, &link);
 	if (r)
 		return r;
 	*ret_link = link;
@@ -449,7 +448,7 @@ int lnt_link_get(struct lnt_nl *nl, const char *name, uint32_t ifindex, struct l
 	int r;
 
 	queue_link_get(nl, name, ifindex);
-	r = finish(nl, e, take_link, &link);
+	r = lnt_nl_ask(nl, e, take_link, &link);
 	if (r)
 		return r;
 	*ret_link = link;
@@ -516,5 +515,5 @@ int lnt_link_set_routed(struct lnt_nl *nl, uint32_t ifindex, struct lnt_err *e)
 	mnl_attr_nest_end(nlh, spec);
 	lnt_nl_queue(nl, nlh);
 	nl->optional[nl->n - 1] = true; /* no IPv6 here */
-	return batching ? 0 : finish(nl, e, NULL, NULL);
+	return batching ? 0 : lnt_nl_ask(nl, e, NULL, NULL);
 }

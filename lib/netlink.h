@@ -154,6 +154,10 @@ int lnt_route_del(struct lnt_nl *nl, const struct lnt_route *route, struct lnt_e
 int lnt_route_dump(struct lnt_nl *nl, int family, uint8_t protocol, struct lnt_err *e,
 	struct lnt_route **ret_routes, size_t *ret_n);
 
+/* The route that a packet to @dst would take. Returns 0, -ENETUNREACH, or another -errno. */
+int lnt_route_lookup(struct lnt_nl *nl, const struct in6_addr *dst, struct lnt_err *e,
+	struct lnt_route *ret_route);
+
 /* --- neighbours ------------------------------------------------------------------------------- */
 
 /* Adds or replaces a permanent entry. */

@@ -232,15 +232,11 @@ static void parse_route_attr(const struct nlattr *attr, struct lnt_route *route)
 	}
 }
 
-static int parse_route(const struct nlmsghdr *nlh, const struct lnt_nl_list *l, void *ret_item)
+static void fill_route(const struct nlmsghdr *nlh, struct lnt_route *route)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-	struct lnt_route *route = ret_item;
 	const struct nlattr *attr;
 
-	if (nlh->nlmsg_type != RTM_NEWROUTE || rtm->rtm_flags & RTM_F_CLONED ||
-		rtm->rtm_family != l->family || (l->protocol && rtm->rtm_protocol != l->protocol))
-		return 1;
 	if (rtm->rtm_family == AF_INET)
 		route->dst.addr = lnt_addr_from4(0);
 	route->dst.len = rtm->rtm_dst_len;
@@ -250,6 +246,17 @@ static int parse_route(const struct nlmsghdr *nlh, const struct lnt_nl_list *l, 
 	route->table = rtm->rtm_table;
 	route->onlink = rtm->rtm_flags & RTNH_F_ONLINK;
 	mnl_attr_for_each(attr, nlh, sizeof(*rtm)) parse_route_attr(attr, route);
+}
+
+static int parse_route(const struct nlmsghdr *nlh, const struct lnt_nl_list *l, void *ret_item)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	struct lnt_route *route = ret_item;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || rtm->rtm_flags & RTM_F_CLONED ||
+		rtm->rtm_family != l->family || (l->protocol && rtm->rtm_protocol != l->protocol))
+		return 1;
+	fill_route(nlh, route);
 	return route->table == RT_TABLE_MAIN ? 0 : 1;
 }
 
@@ -282,6 +289,31 @@ int lnt_route_dump(struct lnt_nl *nl, int family, uint8_t protocol, struct lnt_e
 	*ret_routes = l.items;
 	*ret_n = l.n;
 	return 0;
+}
+
+static int take_route(const struct nlmsghdr *nlh, void *arg)
+{
+	if (nlh->nlmsg_type == RTM_NEWROUTE)
+		fill_route(nlh, arg);
+	return 0;
+}
+
+int lnt_route_lookup(struct lnt_nl *nl, const struct in6_addr *dst, struct lnt_err *e,
+	struct lnt_route *ret_route)
+{
+	struct nlmsghdr *nlh = lnt_nl_request(nl, RTM_GETROUTE, 0);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+	struct lnt_route route = {};
+	int r;
+
+	rtm->rtm_family = family(dst);
+	rtm->rtm_dst_len = (uint8_t)lnt_addr_bits(dst);
+	put_addr(nlh, RTA_DST, dst);
+	lnt_nl_queue(nl, nlh);
+	r = lnt_nl_ask(nl, e, take_route, &route);
+	if (!r)
+		*ret_route = route;
+	return r;
 }
 
 /* --- neighbours ------------------------------------------------------------------------------- */

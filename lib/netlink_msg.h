@@ -18,6 +18,11 @@ void lnt_nl_queue(struct lnt_nl *nl, struct nlmsghdr *nlh);
 /* Ends the request and, outside a batch, carries it out. */
 int lnt_nl_submit(struct lnt_nl *nl, struct nlmsghdr *nlh, struct lnt_err *e);
 
+/* Carries out what is queued, outside a batch; @cb takes the data messages and returns 0 or -errno.
+ */
+int lnt_nl_ask(struct lnt_nl *nl, struct lnt_err *e,
+	int (*cb)(const struct nlmsghdr *nlh, void *arg), void *arg);
+
 /* Whether the kernel honours the filters in the header of a dump request (4.20). */
 bool lnt_nl_filters(const struct lnt_nl *nl);
 
