@@ -19,13 +19,17 @@ in_pod() (
 )
 
 # cni NODE VERB ID NETNS [CNI_ARGS]: executes the plugin as a runtime does. IFNAME=eth0 and another
-# CONFLIST come from the environment.
+# CONFLIST come from the environment. $LNT_DIR/cni_us says how long it took, in microseconds: from
+# fork to exit, without joining the node.
 cni() {
 	local node=$1 verb=$2 id=$3 path=$4 config
 	config=$(jq -c '.plugins[0] + {name, cniVersion}' "${CONFLIST:-$(conflist "$node")}")
+	# shellcheck disable=SC2016 # expands inside
 	in_node "$node" env -i PATH="$PATH" CNI_COMMAND="$verb" CNI_CONTAINERID="$id" \
 		CNI_NETNS="$path" CNI_IFNAME="${IFNAME:-eth0}" CNI_PATH="$LNT_BUILD" ${5:+CNI_ARGS="$5"} \
-		"$LNT_BUILD/linnet" <<<"$config"
+		bash -c 'start=${EPOCHREALTIME/./}; "$0"; rc=$?
+			echo $((${EPOCHREALTIME/./} - start)) >"$1"; exit $rc' \
+		"$LNT_BUILD/linnet" "$LNT_DIR/cni_us" <<<"$config"
 }
 
 namespace_add() {
@@ -74,12 +78,11 @@ pod_sandbox() {
 
 # pod_cni_add POD [UID]: ADD; the result in POD/result.json, microseconds in POD/add_us.
 pod_cni_add() {
-	local d start
+	local d
 	d=$(pod_dir "$1")
-	start=$(now_us)
 	cni "$(pod_node "$1")" ADD "$(<"$d/id")" "$(netns "$(pod_netns "$1")")" \
 		"$(pod_cni_args "$@")" >"$d/result.json" || { cat "$d/result.json" >&2; return 1; }
-	echo $(($(now_us) - start)) >"$d/add_us"
+	mv "$LNT_DIR/cni_us" "$d/add_us"
 	jq -r '.ips[].address | split("/")[0] | select(contains(":") | not)' "$d/result.json" >"$d/ip4"
 	jq -r '.ips[].address | split("/")[0] | select(contains(":"))' "$d/result.json" >"$d/ip6"
 }
