@@ -59,7 +59,7 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 	if (!r)
 		r = lnt_cgroup_attach(a->opt, e);
 	for (size_t i = 0; !r && i < devices->n; i++)
-		r = lnt_attach_device(root, "from_node", devices->links[i].name,
+		r = lnt_attach_node_device(root, "from_node", devices->links[i].name,
 			devices->links[i].ifindex, LNT_HOOK_INGRESS, e);
 	if (r)
 		return r;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attachments of attach.h. tcx is tried first; a kernel without it answers EINVAL, and the same
- * program goes into clsact as a direct-action filter of fixed handle and priority, which a later
- * attach replaces in place.
+ * Attachments of attach.h. A filter is a direct-action one of fixed handle and priority, so that a
+ * later attach finds and replaces it. A kernel without tcx answers EINVAL to the link.
  */
 #include "datapath/attach.h"
 #include "datapath/pins.h"
@@ -29,8 +28,8 @@ static enum bpf_attach_type tcx_type(enum lnt_hook hook)
 	return hook == LNT_HOOK_INGRESS ? BPF_TCX_INGRESS : BPF_TCX_EGRESS;
 }
 
-static int link_path(const char *bpf_root, const char *owner, const char *what,
-	char ret_path[static PATH_MAX])
+static int link_path(
+	const char *bpf_root, const char *owner, const char *what, char ret_path[static PATH_MAX])
 {
 	char name[NAME_MAX];
 
@@ -103,6 +102,12 @@ static enum bpf_tc_attach_point tc_point(enum lnt_hook hook)
 	return hook == LNT_HOOK_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS;
 }
 
+/* libbpf would print "exclusivity flag on" for a clsact that exists. */
+static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	return 0;
+}
+
 static int attach_clsact(int prog_fd, uint32_t ifindex, enum lnt_hook hook)
 {
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY,
@@ -110,6 +115,7 @@ static int attach_clsact(int prog_fd, uint32_t ifindex, enum lnt_hook hook)
 	struct bpf_tc_hook h;
 	int r;
 
+	libbpf_set_print(silent);
 	tc_hook_fill(&h, ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
 	r = bpf_tc_hook_create(&h);
 	if (r && r != -EEXIST)
@@ -118,13 +124,23 @@ static int attach_clsact(int prog_fd, uint32_t ifindex, enum lnt_hook hook)
 	return bpf_tc_attach(&h, &opts);
 }
 
-static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
+int lnt_attach_device(const char *bpf_root, const char *prog, const char *ifname, uint32_t ifindex,
+	enum lnt_hook hook, struct lnt_err *e)
 {
+	_cleanup_close_ int prog_fd = -1;
+	int r;
+
+	r = prog_get(bpf_root, prog, e, &prog_fd);
+	if (r)
+		return r;
+	r = attach_clsact(prog_fd, ifindex, hook);
+	if (r)
+		return lnt_err_sys(e, r, "attach %s to %s %s", prog, ifname, hook_name(hook));
 	return 0;
 }
 
-int lnt_attach_device(const char *bpf_root, const char *prog, const char *ifname, uint32_t ifindex,
-	enum lnt_hook hook, struct lnt_err *e)
+int lnt_attach_node_device(const char *bpf_root, const char *prog, const char *ifname,
+	uint32_t ifindex, enum lnt_hook hook, struct lnt_err *e)
 {
 	_cleanup_close_ int prog_fd = -1;
 	char path[PATH_MAX];
@@ -137,10 +153,8 @@ int lnt_attach_device(const char *bpf_root, const char *prog, const char *ifname
 	if (r)
 		return lnt_err_sys(e, r, "pin path of %s", ifname);
 	r = attach_tcx(path, prog_fd, ifindex, hook);
-	if (r == -EINVAL) {
-		libbpf_set_print(silent); /* "exclusivity flag on" of an existing clsact */
+	if (r == -EINVAL)
 		r = attach_clsact(prog_fd, ifindex, hook);
-	}
 	if (r)
 		return lnt_err_sys(e, r, "attach %s to %s %s", prog, ifname, hook_name(hook));
 	return 0;

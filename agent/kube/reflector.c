@@ -71,6 +71,7 @@ struct lnt_reflector {
 	char *more;	   /* continue token of the list under way */
 	char version[128]; /* where the watch resumes, "" when only a list helps */
 	uint64_t number;   /* the same as a number, or 0 */
+	uint64_t since;	   /* what it was when the watch was opened */
 	uint64_t opened;   /* when the watch was opened */
 	uint64_t last;	   /* when something was learned last */
 	unsigned misses, troubles;
@@ -98,11 +99,16 @@ static void wait(struct lnt_reflector *r, enum step next, uint64_t ms)
 	uv_timer_start(&r->timer, on_timer, ms, 0);
 }
 
-/* One log line for a change of what is wrong; @code tells one trouble from another. */
-static void complain(struct lnt_reflector *r, const char *doing, int code, const char *why)
+static void note_error(struct lnt_reflector *r, const char *doing, const char *why)
 {
 	r->n_errors++;
 	snprintf(r->last_error, sizeof(r->last_error), "%s: %s", doing, why);
+}
+
+/* One log line for a change of what is wrong; @code tells one trouble from another. */
+static void complain(struct lnt_reflector *r, const char *doing, int code, const char *why)
+{
+	note_error(r, doing, why);
 	if (r->logged == code) {
 		log_debug("%s %s", doing, r->apply.resource);
 		return;
@@ -136,33 +142,40 @@ static void cJSON_freep(cJSON **json)
 	cJSON_Delete(*json);
 }
 
-/* A request was not answered as asked: look at why, say it, wait, go on with @again or a list. */
+/* Waits for a time that grows, or that the server asked for. */
+static void retreat(struct lnt_reflector *r, enum step next, const struct lnt_http_result *res)
+{
+	uint64_t ms = lnt_backoff_next(&r->misses), after = res->retry_after;
+
+	if (after > RETRY_AFTER_MAX)
+		after = RETRY_AFTER_MAX;
+	if (after)
+		after = after * 1000 + lnt_backoff_random(0, 1000);
+	r->unreachable = !res->status;
+	r->fresh = res->err;
+	wait(r, next, after > ms ? after : ms);
+}
+
+/* A request was not answered as asked: say why, wait, go on with @again or a list. */
 static void miss(struct lnt_reflector *r, const char *doing, enum step again,
 	const struct lnt_http_result *res)
 {
 	_cleanup_(cJSON_freep) cJSON *status = lnt_stream_parse(res->body, strlen(res->body));
 	const char *text = message(status, *res->body ? res->body : res->text);
 	char why[200];
-	uint64_t ms;
 	bool soon;
 
-	snprintf(why, sizeof(why), "%s%.0ld%s%.160s", res->status ? "HTTP " : "", res->status,
-		res->status ? ": " : "", *text ? text : "no answer");
+	if (!*text)
+		text = "no reason given";
+	if (res->status)
+		snprintf(why, sizeof(why), "HTTP %ld: %.160s", res->status, text);
+	else
+		snprintf(why, sizeof(why), "%.160s", text);
 	complain(r, doing, res->status ? (int)res->status : res->err, why);
 	/* Refused for the moment, or forever? 504 also says that our version is in the future. */
 	soon = !res->status || res->status == 200 || res->status == 401 || res->status == 429 ||
 		(res->status >= 500 && !strstr(text, "resource version"));
-	r->unreachable = !res->status;
-	r->fresh = res->err;
-	ms = lnt_backoff_next(&r->misses);
-	if (res->retry_after) {
-		uint64_t after =
-			res->retry_after < RETRY_AFTER_MAX ? res->retry_after : RETRY_AFTER_MAX;
-
-		after = after * 1000 + lnt_backoff_random(0, 1000);
-		ms = after > ms ? after : ms;
-	}
-	wait(r, soon ? again : STEP_LIST, ms);
+	retreat(r, soon ? again : STEP_LIST, res);
 }
 
 /* The server answered, but what it said is of no use: wait, then list. */
@@ -183,16 +196,23 @@ static bool set_version(struct lnt_reflector *r, const char *version)
 	return true;
 }
 
-/* The version that an event or a bookmark carries. */
-static void advance(struct lnt_reflector *r, const cJSON *object)
+/*
+ * The version that an event or a bookmark carries. One from before the watch began, or a bookmark
+ * below what was already told, is from another past (a database that was restored): -ESTALE.
+ */
+static int advance(struct lnt_reflector *r, const cJSON *object, bool bookmark, struct lnt_err *e)
 {
 	const char *version = lnt_json_text(lnt_json_get(object, "metadata"), "resourceVersion");
 	uint64_t number = lnt_decode_version(version);
 
-	if (number && number < r->number)
-		r->disordered = true;
-	else
+	if (!number || number >= r->number) {
 		set_version(r, version);
+		return 0;
+	}
+	if (bookmark || number < r->since)
+		return lnt_err_set(e, -ESTALE, "the server's versions have gone back");
+	r->disordered = true;
+	return 0;
 }
 
 /* --- lists ------------------------------------------------------------------------------------ */
@@ -281,6 +301,7 @@ static void watch_open(void *ctx)
 
 	r->streaming = true;
 	r->opened = uv_now(r->loop);
+	r->since = r->number;
 	good(r);
 	if (r->logged) {
 		log_info("watch %s: works again", r->apply.resource);
@@ -328,8 +349,7 @@ static int watch_event(struct lnt_reflector *r, const cJSON *event, struct lnt_e
 	if (err)
 		return err;
 	r->n_events++;
-	advance(r, object);
-	return 0;
+	return advance(r, object, !strcmp(type, "BOOKMARK"), e);
 }
 
 static int watch_line(void *ctx, const char *text, size_t n)
@@ -367,7 +387,9 @@ static void watch_ended(struct lnt_reflector *r, uint64_t lived, const struct ln
 		complain(r, "watch", res->err, res->text);
 		wait(r, STEP_WATCH, lnt_backoff_next(&r->troubles));
 	} else if (res->err) {
-		miss(r, "watch", STEP_WATCH, res);
+		/* What every stream comes to; worth a line only if the next request fails too. */
+		note_error(r, "watch", res->text);
+		retreat(r, STEP_WATCH, res);
 	} else if (lived < 1000) {
 		wait(r, STEP_WATCH, lnt_backoff_next(&r->troubles));
 	} else {
