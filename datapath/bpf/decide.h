@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 /*
- * Deciding a connection: given its opener's key, who are its two ends, does policy of both that live
- * here allow it, where do its packets and its replies go, and what is rewritten on the way. Pure but
- * for its scratch: nothing is stored here (slow.h does).
+ * Deciding a connection: given its opener's key, who are its two ends, does policy of both that
+ * live here allow it, where do its packets and its replies go, and what is rewritten on the way.
+ * Pure but for its scratch: nothing is stored here (slow.h does).
  */
 #include "datapath/bpf/policy.h"
 #include "datapath/bpf/route.h"
@@ -128,7 +128,7 @@ static __always_inline bool reply_key_ok(const struct lnt_flow_key *rk, const st
 
 	if (p)
 		return addr_eq(&p->orig.saddr, &s->d.orig.saddr) &&
-		       p->orig.sport == s->d.orig.sport && p->orig.scope == s->d.orig.scope;
+			p->orig.sport == s->d.orig.sport && p->orig.scope == s->d.orig.scope;
 	f = bpf_map_lookup_elem(&flows, rk);
 	return !f || (addr_eq(&f->nat_daddr, &s->d.orig.saddr) && f->nat_dport == s->d.orig.sport);
 }
@@ -182,8 +182,12 @@ static __always_inline bool needs_masquerade(const struct scratch *s)
 	return !bpf_map_lookup_elem(&cidrs, &ck);
 }
 
-/* The opener: its identity, and that it is where it says. Returns a reason. */
-static __noinline int decide_source(struct scratch *s, const struct lnt_endpoint_value *src_ep)
+/*
+ * The opener: its identity, and that it is where it says. Only what the node itself sends is the
+ * node: its address off the wire or by another device opens nothing. Returns a reason.
+ */
+static __noinline int decide_source(
+	struct __sk_buff *ctx, struct scratch *s, const struct lnt_endpoint_value *src_ep)
 {
 	__u32 scope = s->d.orig.scope;
 
@@ -199,12 +203,19 @@ static __noinline int decide_source(struct scratch *s, const struct lnt_endpoint
 	}
 	if (scope == LNT_SCOPE_NODE && src_ep)
 		return LNT_DROP_WIRE_SPOOFED;
-	if (scope != LNT_SCOPE_NODE && s->kept.host)
+	if (scope != LNT_SCOPE_NODE && s->kept.host) {
 		s->d.fwd.src_identity = LNT_ID_HOST;
-	else if (src_ep)
+		return LNT_DROP_NONE;
+	}
+	if (src_ep) {
+		if (!s->kept.valid && src_ep->ifindex != ctx->ingress_ifindex)
+			return LNT_DROP_WIRE_SPOOFED;
 		s->d.fwd.src_identity = src_ep->identity;
-	else
-		s->d.fwd.src_identity = peer_identity(&s->eff.saddr);
+		return LNT_DROP_NONE;
+	}
+	s->d.fwd.src_identity = peer_identity(&s->eff.saddr);
+	if (s->d.fwd.src_identity == LNT_ID_HOST)
+		s->d.fwd.src_identity = LNT_ID_WORLD;
 	return LNT_DROP_NONE;
 }
 
@@ -345,7 +356,7 @@ static __noinline int decide(struct __sk_buff *ctx, struct scratch *s)
 	s->d.fwd.epoch = s->d.reply.epoch = epoch;
 	s->eff = s->d.orig;
 	src_ep = bpf_map_lookup_elem(&endpoints, &s->eff.saddr);
-	r = decide_source(s, src_ep);
+	r = decide_source(ctx, s, src_ep);
 	if (r)
 		return r;
 	if (scope_is_pod(s->d.orig.scope)) {
