@@ -294,8 +294,7 @@ const struct pkt *bed_out(const struct bed *b)
 	return &b->out;
 }
 
-/* The MACs that a packet has where it is seen. */
-static void set_macs(struct bed *b, int hook, struct pkt *p)
+void bed_place(const struct bed *b, int hook, struct pkt *p)
 {
 	int dev = hook == WIRE ? DEV_WIRE : hook % 100;
 	bool inwards = hook >= TO(0) && hook != WIRE;
@@ -394,14 +393,14 @@ void bed_udp(struct bed *b, struct pkt *p, int src, int sport, int dst, int dpor
 int tcp(struct bed *b, int hook, int src, int sport, int dst, int dport, uint8_t flags)
 {
 	bed_tcp(b, &b->in, src, sport, dst, dport, flags);
-	set_macs(b, hook, &b->in);
+	bed_place(b, hook, &b->in);
 	return bed_run(b, hook, &b->in);
 }
 
 int udp(struct bed *b, int hook, int src, int sport, int dst, int dport)
 {
 	bed_udp(b, &b->in, src, sport, dst, dport);
-	set_macs(b, hook, &b->in);
+	bed_place(b, hook, &b->in);
 	return bed_run(b, hook, &b->in);
 }
 
@@ -410,7 +409,7 @@ int ping(struct bed *b, int hook, int src, int dst, int id)
 	struct pkt_end s = bed_end(b, src, 0), d = bed_end(b, dst, 0);
 
 	pkt_echo(&b->in, &s, &d, (uint16_t)id);
-	set_macs(b, hook, &b->in);
+	bed_place(b, hook, &b->in);
 	return bed_run(b, hook, &b->in);
 }
 
@@ -419,13 +418,13 @@ int pong(struct bed *b, int hook, int src, int dst, int id)
 	struct pkt_end s = bed_end(b, src, 0), d = bed_end(b, dst, 0);
 
 	pkt_echo_reply(&b->in, &s, &d, (uint16_t)id);
-	set_macs(b, hook, &b->in);
+	bed_place(b, hook, &b->in);
 	return bed_run(b, hook, &b->in);
 }
 
 int bed_send(struct bed *b, int hook, struct pkt *p)
 {
-	set_macs(b, hook, p);
+	bed_place(b, hook, p);
 	return bed_run(b, hook, p);
 }
 

@@ -120,6 +120,8 @@ int pong(struct bed *b, int hook, int src, int dst, int id);
 void bed_tcp(struct bed *b, struct pkt *p, int src, int sport, int dst, int dport, uint8_t flags);
 void bed_udp(struct bed *b, struct pkt *p, int src, int sport, int dst, int dport);
 
+/* Gives @p the MACs that packets have at @hook; and runs it. */
+void bed_place(const struct bed *b, int hook, struct pkt *p);
 int bed_send(struct bed *b, int hook, struct pkt *p);
 
 void bed_expect(const struct bed *b, int got, int want, const char *file, int line);

@@ -16,8 +16,188 @@ static void unknown_device(void **state)
 	DROPS(b, LNT_DROP_NO_ENDPOINT, ping(b, VIA(A), SIDE, A, 1));
 }
 
+/* A pod whose device exists, and of which the agent knows nothing yet. */
+static void new_pod(void **state)
+{
+	struct bed *b = *state;
+
+	DROPS(b, LNT_DROP_NO_ENDPOINT, tcp(b, FROM(NEWPOD), NEWPOD, 1, B, 80, SYN));
+	DROPS(b, LNT_DROP_NO_ENDPOINT, tcp(b, TO(NEWPOD), HOST, 1, NEWPOD, 80, SYN));
+	/* What others send it goes to the stack, whose way to it is to_pod. */
+	UP(b, udp(b, FROM(A), A, 1, NEWPOD, 80));
+	UP(b, udp(b, WIRE, FAR, 1, NEWPOD, 80));
+	DROPS(b, LNT_DROP_NO_ENDPOINT, udp(b, VIA(NEWPOD), FAR, 1, NEWPOD, 80));
+}
+
+static void endpoint_gone(void **state)
+{
+	struct bed *b = *state;
+
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, SYN));
+	SENT(b, tcp(b, FROM(B), B, 80, A, 1000, SYN | ACK));
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, ACK));
+	bed_endpoint_gone(b, A);
+	bed_bump(b);
+	DROPS(b, LNT_DROP_SPOOFED_IP, tcp(b, FROM(A), A, 1000, B, 80, ACK));
+	DROPS(b, LNT_DROP_SPOOFED_IP, tcp(b, FROM(A), A, 1001, B, 80, SYN));
+	DROPS(b, LNT_DROP_NO_ENDPOINT, tcp(b, FROM(B), B, 80, A, 1000, ACK));
+	DROPS(b, LNT_DROP_NO_ENDPOINT, tcp(b, TO(A), HOST, 1001, A, 80, SYN));
+}
+
+/* The other end's address goes while a connection is up. */
+static void endpoint_moves(void **state)
+{
+	struct bed *b = *state;
+	struct lnt_flow f;
+	struct lnt_flow_key k = bed_key(b, FROM(A), A, 1000, B, 80, IPPROTO_TCP);
+
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, SYN));
+	SENT(b, tcp(b, FROM(B), B, 80, A, 1000, SYN | ACK));
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, ACK));
+	assert_true(bed_flow(b, &k, &f));
+	assert_int_equal(f.ifindex, bed_ifindex(b, B));
+	bed_endpoint_gone(b, B);
+	bed_bump(b);
+	UP(b, tcp(b, FROM(A), A, 1000, B, 80, ACK));
+	DROPS(b, LNT_DROP_SPOOFED_IP, tcp(b, FROM(B), B, 80, A, 1000, ACK));
+	assert_true(bed_flow(b, &k, &f));
+	assert_int_equal(f.action, LNT_ACT_STACK);
+}
+
+static void spoofed_source(void **state)
+{
+	struct bed *b = *state;
+	const int others[] = {B, FAR, HOST, WORLD, VIP, NEWPOD};
+
+	for (size_t i = 0; i < 6; i++) {
+		DROPS(b, LNT_DROP_SPOOFED_IP, tcp(b, FROM(A), others[i], 1000, C, 80, SYN));
+		DROPS(b, LNT_DROP_SPOOFED_IP, udp(b, FROM(A), others[i], 1000, WORLD, 53));
+		DROPS(b, LNT_DROP_SPOOFED_IP, ping(b, FROM(A), others[i], C, 1));
+	}
+	assert_int_equal(bed_flows(b), 0);
+}
+
+/* A pod injects into a connection of two others, on either side of it. */
+static void spoofed_source_of_flow(void **state)
+{
+	struct bed *b = *state;
+
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, SYN));
+	SENT(b, tcp(b, FROM(B), B, 80, A, 1000, SYN | ACK));
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, ACK));
+	assert_int_equal(bed_flows(b), 2);
+	DROPS(b, LNT_DROP_SPOOFED_IP, tcp(b, FROM(C), A, 1000, B, 80, ACK));
+	DROPS(b, LNT_DROP_SPOOFED_IP, tcp(b, FROM(C), B, 80, A, 1000, RST));
+	DROPS(b, LNT_DROP_SPOOFED_IP, tcp(b, FROM(B), A, 1000, B, 80, ACK));
+	DROPS(b, LNT_DROP_WIRE_SPOOFED, tcp(b, WIRE, A, 1000, B, 80, ACK));
+	DROPS(b, LNT_DROP_WIRE_SPOOFED, tcp(b, WIRE, B, 80, A, 1000, RST));
+}
+
+/* @p with the MAC of C's pod, through A's device. */
+static int wrong_mac(struct bed *b)
+{
+	memcpy(&bed_in(b)->data[6], bed_mac(b, C), 6);
+	return bed_again(b, FROM(A));
+}
+
+static void spoofed_mac(void **state)
+{
+	struct bed *b = *state;
+
+	bed_tcp(b, bed_in(b), A, 1000, B, 80, SYN);
+	DROPS(b, LNT_DROP_SPOOFED_MAC, wrong_mac(b));
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, SYN));
+	DROPS(b, LNT_DROP_SPOOFED_MAC, wrong_mac(b));
+	SENT(b, tcp(b, FROM(B), B, 80, A, 1000, SYN | ACK));
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, ACK));
+	DROPS(b, LNT_DROP_SPOOFED_MAC, wrong_mac(b));
+	bed_bump(b);
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, ACK));
+	DROPS(b, LNT_DROP_SPOOFED_MAC, wrong_mac(b));
+}
+
+/* The same where the pod is the one that answers. */
+static void spoofed_mac_of_reply(void **state)
+{
+	struct bed *b = *state;
+
+	SENT(b, tcp(b, FROM(B), B, 1000, A, 80, SYN));
+	bed_tcp(b, bed_in(b), A, 80, B, 1000, SYN | ACK);
+	DROPS(b, LNT_DROP_SPOOFED_MAC, wrong_mac(b));
+	SENT(b, tcp(b, FROM(A), A, 80, B, 1000, SYN | ACK));
+	SENT(b, tcp(b, FROM(A), A, 80, B, 1000, ACK));
+	DROPS(b, LNT_DROP_SPOOFED_MAC, wrong_mac(b));
+}
+
+static void wire_spoofed(void **state)
+{
+	struct bed *b = *state;
+
+	DROPS(b, LNT_DROP_WIRE_SPOOFED, tcp(b, WIRE, A, 1000, B, 80, SYN));
+	DROPS(b, LNT_DROP_WIRE_SPOOFED, udp(b, WIRE, B, 1000, B, 80));
+	DROPS(b, LNT_DROP_WIRE_SPOOFED, udp(b, WIRE, A, 1000, HOST, 80));
+	SENT(b, tcp(b, WIRE, FAR, 1000, B, 80, SYN));
+}
+
+/* The node's address opens every pod to its owner, so only the node may have it. */
+static void node_spoofed(void **state)
+{
+	struct bed *b = *state;
+
+	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
+	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, WIRE, HOST, 1000, B, 80, SYN));
+	DROPS(b, LNT_DROP_POLICY_INGRESS, udp(b, WIRE, HOST, 1000, B, 80));
+	UP(b, tcp(b, TO(B), HOST, 1000, B, 80, SYN));
+	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, VIA(B), HOST, 1001, B, 80, SYN));
+	DROPS(b, LNT_DROP_POLICY_INGRESS, udp(b, VIA(B), HOST, 1001, B, 80));
+}
+
+/* By a device that is not linnet's, the stack lets IPv6 come with any source. */
+static void side_spoofed(void **state)
+{
+	struct bed *b = *state;
+
+	DROPS(b, LNT_DROP_WIRE_SPOOFED, udp(b, VIA(B), A, 1000, B, 80));
+	DROPS(b, LNT_DROP_WIRE_SPOOFED, udp(b, VIA(B), B, 1000, B, 80));
+	UP(b, udp(b, VIA(B), SIDE, 1000, B, 80));
+}
+
+static void told_why(void **state)
+{
+	struct bed *b = *state;
+	struct lnt_event ev;
+	struct lnt_flow_key k = bed_key(b, FROM(A), A, 1000, B, 80, IPPROTO_TCP);
+
+	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
+	assert_false(bed_event(b, &ev));
+	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(A), A, 1000, B, 80, SYN));
+	assert_true(bed_event(b, &ev));
+	assert_memory_equal(&ev.key, &k, sizeof(k));
+	assert_int_equal(ev.reason, LNT_DROP_POLICY_INGRESS);
+	assert_int_equal(ev.direction, LNT_INGRESS);
+	assert_int_equal(ev.src_identity, bed_identity(A));
+	assert_int_equal(ev.dst_identity, bed_identity(B));
+	assert_int_equal(ev.policy_id, 1 + B);
+	assert_int_equal(ev.ifindex, bed_ifindex(b, A));
+	bed_bump(b);
+	bed_endpoint(b, B, 0);
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, SYN));
+	assert_false(bed_event(b, &ev));
+}
+
 static const struct CMUnitTest tests[] = {
 	BOTH("closed: an unknown device passes nothing", unknown_device),
+	BOTH("closed: a pod that is not programmed gets and sends nothing", new_pod),
+	BOTH("closed: a pod that is gone gets and sends nothing", endpoint_gone),
+	BOTH("closed: a flow to a pod that is gone leaves its device", endpoint_moves),
+	BOTH("closed: a source that is not the pod's is dropped", spoofed_source),
+	BOTH("closed: nobody else sends on a known flow", spoofed_source_of_flow),
+	BOTH("closed: a MAC that is not the pod's is dropped", spoofed_mac),
+	BOTH("closed: a MAC that is not the answering pod's is dropped", spoofed_mac_of_reply),
+	BOTH("closed: a local pod's source off the wire is dropped", wire_spoofed),
+	BOTH("closed: the node's source off the wire is not the node", node_spoofed),
+	BOTH("closed: a local pod's source by another device is dropped", side_spoofed),
+	BOTH("drop: the event tells who, whom and which policy", told_why),
 };
 
 int main(void)
