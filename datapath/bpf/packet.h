@@ -61,8 +61,9 @@ static __always_inline __u8 tcp_pkt_flags(__u8 tcp)
 
 /* --- fast ------------------------------------------------------------------------------------ */
 
+/* @icmp: the ICMP of the packet's family; the other family's is a protocol like any. */
 static __always_inline bool ports_fast(
-	const void *l4, const void *end, struct lnt_flow_key *key, __u8 *flags)
+	const void *l4, const void *end, __u8 icmp, struct lnt_flow_key *key, __u8 *flags)
 {
 	if (key->proto == IPPROTO_TCP) {
 		const struct tcphdr *th = l4;
@@ -83,7 +84,7 @@ static __always_inline bool ports_fast(
 		key->dport = uh->dest;
 		return true;
 	}
-	if (key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6) {
+	if (key->proto == icmp) {
 		const struct icmp6hdr *ih = l4; /* an echo is alike in both families */
 
 		if ((const void *)(ih + 1) > end || !icmp_is_echo(key->proto, ih->icmp6_type))
@@ -101,6 +102,7 @@ static __always_inline bool parse_fast(
 	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	const struct ethhdr *eth = data;
 	const void *l4;
+	__u8 icmp;
 
 	if (data + ETH_HLEN_ + sizeof(struct iphdr) > end)
 		return false;
@@ -116,6 +118,7 @@ static __always_inline bool parse_fast(
 		addr_set4(&key->daddr, ip->daddr);
 		key->proto = ip->protocol;
 		l4 = ip + 1;
+		icmp = IPPROTO_ICMP;
 	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
 		const struct ipv6hdr *ip6 = data + ETH_HLEN_;
 
@@ -125,10 +128,11 @@ static __always_inline bool parse_fast(
 		key->daddr = ip6->daddr;
 		key->proto = ip6->nexthdr;
 		l4 = ip6 + 1;
+		icmp = IPPROTO_ICMPV6;
 	} else {
 		return false;
 	}
-	return ports_fast(l4, end, key, flags);
+	return ports_fast(l4, end, icmp, key, flags);
 }
 
 /* --- every shape ------------------------------------------------------------------------------ */
@@ -204,9 +208,12 @@ static __always_inline int parse_l3(struct __sk_buff *ctx, bool is4, __u32 off, 
 	return is4 ? parse_l3_v4(ctx, off, l3) : parse_l3_v6(ctx, off, l3);
 }
 
-/* Ports of the header at @off into @key; for ICMP the type too. */
+/*
+ * Ports of the header at @off into @key; for ICMP the type too. ICMPv6 in IPv4, and the other way
+ * round, is a protocol like any: nobody answers it, and it is no neighbour discovery.
+ */
 static __noinline int parse_ports(
-	struct __sk_buff *ctx, __u32 off, struct lnt_flow_key *key, __u8 *ret_type)
+	struct __sk_buff *ctx, __u32 off, bool is4, struct lnt_flow_key *key, __u8 *ret_type)
 {
 	__u8 h[8];
 
@@ -225,6 +232,8 @@ static __noinline int parse_ports(
 		return PARSE_OK;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
+		if (is4 != (key->proto == IPPROTO_ICMP))
+			return PARSE_OK;
 		if (bpf_skb_load_bytes(ctx, off, h, 8))
 			return PARSE_MALFORMED;
 		*ret_type = h[0];
@@ -275,7 +284,7 @@ static __noinline int parse_quoted(struct __sk_buff *ctx, struct packet *p)
 	if (l3.frag_off)
 		return PARSE_FRAGMENT;
 	inner.proto = l3.proto;
-	r = parse_ports(ctx, l3.l4_off, &inner, &type);
+	r = parse_ports(ctx, l3.l4_off, p->is4, &inner, &type);
 	if (r)
 		return r;
 	p->key.saddr = l3.daddr;
@@ -337,7 +346,7 @@ static __noinline int parse(struct __sk_buff *ctx, __u32 scope, struct packet *p
 	p->l4_off = (__u16)l3.l4_off;
 	if (l3.frag_off)
 		return parse_fragment(p, &l3);
-	r = parse_ports(ctx, l3.l4_off, &p->key, &type);
+	r = parse_ports(ctx, l3.l4_off, p->is4, &p->key, &type);
 	if (r)
 		return r;
 	p->icmp_type = type;
