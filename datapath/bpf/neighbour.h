@@ -27,6 +27,31 @@ static __always_inline bool addr_of_pod(const struct in6_addr *addr, __u32 ifind
 	return ep && ep->ifindex == ifindex;
 }
 
+static __always_inline bool addr_is_link_local(const struct in6_addr *addr)
+{
+	return addr->s6_addr[0] == 0xfe && (addr->s6_addr[1] & 0xc0) == 0x80;
+}
+
+/* Whether neighbour discovery to @addr ends on this link: it must not be forwarded. */
+static __always_inline bool addr_is_on_link(const struct in6_addr *addr)
+{
+	struct lnt_peer_value *peer;
+
+	if (addr_is_link_local(addr) || addr_is_multicast(addr))
+		return true;
+	peer = bpf_map_lookup_elem(&peers, addr);
+	return peer && peer->identity == LNT_ID_HOST;
+}
+
+/* A pod tells the host an address of its own, or a link-local one, which mean nothing elsewhere. */
+static __always_inline bool advert_ok(
+	const struct packet *p, const struct in6_addr *target, __u32 ifindex)
+{
+	return (addr_of_pod(target, ifindex) || addr_is_link_local(target)) &&
+	       (addr_of_pod(&p->outer_saddr, ifindex) || addr_is_link_local(&p->outer_saddr)) &&
+	       addr_is_on_link(&p->outer_daddr);
+}
+
 static __noinline int from_pod_arp(struct __sk_buff *ctx, const struct lnt_device_value *dev)
 {
 	struct in6_addr sender, target;
@@ -150,11 +175,9 @@ static __noinline int from_pod_nd(
 		return drop(ctx, LNT_DROP_MULTICAST);
 	if (bpf_skb_load_bytes(ctx, p->l4_off + 8, &target, sizeof(target)))
 		return drop(ctx, LNT_DROP_MALFORMED);
-	if (p->icmp_type == ND_NA) {
-		bool own = addr_of_pod(&target, ctx->ifindex) || target.s6_addr[0] == 0xfe;
-
-		return own ? LNT_NEXT : drop(ctx, LNT_DROP_FOREIGN_ND);
-	}
+	if (p->icmp_type == ND_NA)
+		return advert_ok(p, &target, ctx->ifindex) ? LNT_NEXT
+							   : drop(ctx, LNT_DROP_FOREIGN_ND);
 	/* Duplicate address detection has nobody to answer it; nor has a question for oneself. */
 	if (!(p->outer_saddr.s6_addr32[0] | p->outer_saddr.s6_addr32[1] |
 		    p->outer_saddr.s6_addr32[2] | p->outer_saddr.s6_addr32[3]) ||

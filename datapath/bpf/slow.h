@@ -287,8 +287,12 @@ static __noinline int slow_to_pod(struct __sk_buff *ctx)
 		return drop(ctx, LNT_DROP_UNKNOWN_L3);
 	if (r)
 		return slow_drop(ctx, s, parse_reason(r));
-	if (s->p.flags & PKT_ND)
-		return LNT_NEXT;
+	/* From the host itself or from_pod's answer; it is never forwarded from elsewhere. */
+	if (s->p.flags & PKT_ND) {
+		if (!ctx->ingress_ifindex || ctx->ingress_ifindex == ifindex)
+			return LNT_NEXT;
+		return slow_drop(ctx, s, LNT_DROP_FOREIGN_ND);
+	}
 	if (addr_is_multicast(&s->p.outer_daddr))
 		return slow_drop(ctx, s, LNT_DROP_MULTICAST);
 	/* The host's own errors about what the pod sent (no route, hop limit) have no flow. */
