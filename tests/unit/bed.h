@@ -42,7 +42,8 @@ enum who {
 #define FROM(pod) (pod)		/* it leaves a pod */
 #define TO(pod)	  (100 + (pod)) /* the host sends it to a pod */
 #define VIA(pod)  (200 + (pod)) /* the host forwards it to a pod, from the device of SIDE */
-#define WIRE	  300		/* it comes off the wire */
+#define BACK(pod) (300 + (pod)) /* redirected to a pod by the program of its own device */
+#define WIRE	  400		/* it comes off the wire */
 
 /* What became of it: one of these, or 100 + the reason it was dropped for. */
 #define BED_UP	    (-1)
