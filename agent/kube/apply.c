@@ -18,8 +18,8 @@ static uint64_t hash_text(uint64_t h, const char *s)
 }
 
 /*
- * Logs trouble with an object, once for an object: a controller that updates it each second must
- * not fill the log. The table forgets under collision, which costs a repeated line.
+ * Logs trouble with an object, once for an object and a text: a controller that updates it each
+ * second must not fill the log. The table forgets under collision, which costs a repeated line.
  */
 static void complain(struct lnt_apply *a, const cJSON *json, const struct lnt_decode_key *key,
 	const struct lnt_err *e, const char *what)
@@ -28,7 +28,7 @@ static void complain(struct lnt_apply *a, const cJSON *json, const struct lnt_de
 	uint64_t h = 14695981039346656037u;
 
 	if (key->name) {
-		h = hash_text(hash_text(h, key->ns), key->name);
+		h = hash_text(hash_text(hash_text(h, key->ns), key->name), e->msg);
 	} else {
 		text = cJSON_PrintUnformatted(json);
 		h = hash_text(h, text);

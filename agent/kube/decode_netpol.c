@@ -496,7 +496,9 @@ int lnt_decode_netpol(const cJSON *json, struct lnt_err *e, struct lnt_netpol *o
 	} else {
 		decode_spec(&n, spec, obj);
 	}
-	if (n.len)
+	if (n.len) {
+		lnt_err_set(e, -ENOTSUP, "%s", n.text);
 		obj->unsupported = strdup(n.text);
+	}
 	return n.oom || (n.len && !obj->unsupported) ? -ENOMEM : 0;
 }

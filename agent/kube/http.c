@@ -21,6 +21,8 @@
 #define KEEPALIVE_IDLE	20L
 #define KEEPALIVE_EVERY 5L
 #define BODY_MAX	4096
+/* Kept open between requests; those that stalled are among them. */
+#define MAX_CONNECTIONS 8L
 
 struct lnt_http {
 	uv_loop_t *loop;
@@ -494,6 +496,7 @@ struct lnt_http *lnt_http_new(uv_loop_t *loop, const struct lnt_kube_config *cfg
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
 	curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+	curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS);
 	uv_timer_init(loop, &http->timer);
 	http->timer.data = http;
 	http->handles = 1;

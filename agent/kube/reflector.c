@@ -389,6 +389,7 @@ static void watch_ended(struct lnt_reflector *r, uint64_t lived, const struct ln
 	} else if (res->err) {
 		/* What every stream comes to; worth a line only if the next request fails too. */
 		note_error(r, "watch", res->text);
+		log_debug("watch %s: %s", r->apply.resource, res->text);
 		retreat(r, STEP_WATCH, res);
 	} else if (lived < 1000) {
 		wait(r, STEP_WATCH, lnt_backoff_next(&r->troubles));

@@ -403,6 +403,67 @@ static void slice_malformed_parts_are_left_out(void **state)
 	lnt_object_free(&s->meta);
 }
 
+/* --- anything at all -------------------------------------------------------------------------- */
+
+static const char *const whole[LNT_KIND_MAX] = {
+	[LNT_KIND_NAMESPACE] = "{'metadata':{'name':'a','resourceVersion':'7','labels':{'a':'1'}}}",
+	[LNT_KIND_NODE] = "{" META ",'spec':{'podCIDRs':['10.1.0.0/24','fd00:1::/64']},'status':"
+			  "{'addresses':[{'type':'InternalIP','address':'10.0.0.5'}]}}",
+	[LNT_KIND_POD] = "{" META ",'spec':{'nodeName':'n1','containers':[{'ports':[{'name':'http',"
+			 "'containerPort':80}]}]},'status':{'phase':'Running','podIPs':[{'ip':"
+			 "'10.0.0.1'},{'ip':'fd00::1'}]}}",
+	[LNT_KIND_SERVICE] = "{" META ",'spec':{'clusterIPs':['10.96.0.1'],'ports':[{'name':'dns',"
+			     "'port':53,'protocol':'UDP','nodePort':30053}]}}",
+	[LNT_KIND_ENDPOINTSLICE] =
+		"{" META ",'addressType':'IPv4','ports':[{'port':8080}],'endpoints':[{'addresses':"
+		"['10.0.0.1'],'conditions':{'ready':true},'nodeName':'n1'}]}",
+	[LNT_KIND_NETWORKPOLICY] =
+		"{" META ",'spec':{'podSelector':{'matchExpressions':[{'key':'a','operator':'In',"
+		"'values':['x','y']}]},'policyTypes':['Egress'],'egress':[{'to':[{'ipBlock':{'cidr'"
+		":"
+		"'10.0.0.0/8','except':['10.1.0.0/"
+		"16']}},{'podSelector':{'matchLabels':{'a':'b'}}}],"
+		"'ports':[{'port':80,'endPort':90},{'port':'http'}]}]}}"};
+
+/* Puts one JSON text in the place of a piece of another; always the same for one seed. */
+static char *mutate(const char *text, unsigned *seed)
+{
+	static const char *const pieces[] = {"null", "{}", "[]", "'", "-1", "1e999", "0", "''",
+		"[null]", "65536", "{'a':", "}", "]", ",", ":", "\\u0000", "::", "/", "\xff"};
+	size_t n = strlen(text), from = rand_r(seed) % n, len = rand_r(seed) % 12;
+	const char *piece = pieces[rand_r(seed) % ARRAY_SIZE(pieces)];
+	char *ret;
+
+	len = from + len > n ? n - from : len;
+	assert_true(asprintf(&ret, "%.*s%s%s", (int)from, text, piece, text + from + len) > 0);
+	return ret;
+}
+
+static void mutations_do_not_crash(void **state)
+{
+	unsigned seed = 1, made = 0;
+
+	for (unsigned i = 0; i < 60000; i++) {
+		_cleanup_free_ char *text = mutate(whole[i % LNT_KIND_MAX], &seed);
+		struct lnt_meta *obj = NULL;
+		struct lnt_err e = {};
+		cJSON *json;
+		int r;
+
+		for (char *p = text; *p; p++)
+			if (*p == '\'')
+				*p = '"';
+		json = cJSON_Parse(text);
+		r = lnt_decode(i % LNT_KIND_MAX, json, &e, &obj);
+		assert_true(!r || r == -EINVAL);
+		made += obj != NULL;
+		lnt_object_free(obj);
+		cJSON_Delete(json);
+	}
+	print_message("%u of 60000 were objects\n", made);
+	assert_true(made > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,6 +482,7 @@ int main(void)
 		cmocka_unit_test_teardown(slice_whole, teardown),
 		cmocka_unit_test_teardown(slice_types, teardown),
 		cmocka_unit_test_teardown(slice_malformed_parts_are_left_out, teardown),
+		cmocka_unit_test_teardown(mutations_do_not_crash, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
