@@ -47,14 +47,13 @@ enum lnt_action {
 };
 
 enum lnt_flow_flag {
-	LNT_F_REPLY = 1 << 0,	  /* the entry of the replies; policy was asked of the other */
-	LNT_F_REPLIED = 1 << 1,	  /* both directions have been seen */
-	LNT_F_FIN = 1 << 2,	  /* this direction has sent FIN */
-	LNT_F_RST = 1 << 3,	  /* this direction has sent RST */
-	LNT_F_NAT_SRC = 1 << 4,	  /* nat_saddr, nat_sport replace the source */
-	LNT_F_NAT_DST = 1 << 5,	  /* nat_daddr, nat_dport replace the destination */
-	LNT_F_CHECK_MAC = 1 << 6, /* packets must come from src_mac */
-	LNT_F_REWRITE_MAC = 1 << 7, /* write new_dmac and new_smac */
+	LNT_F_REPLY = 1 << 0,	    /* the entry of the replies; policy was asked of the other */
+	LNT_F_FIN = 1 << 1,	    /* this direction has sent FIN */
+	LNT_F_RST = 1 << 2,	    /* this direction has sent RST */
+	LNT_F_NAT_SRC = 1 << 3,	    /* nat_saddr, nat_sport replace the source */
+	LNT_F_NAT_DST = 1 << 4,	    /* nat_daddr, nat_dport replace the destination */
+	LNT_F_CHECK_MAC = 1 << 5,   /* packets must come from src_mac */
+	LNT_F_REWRITE_MAC = 1 << 6, /* write new_dmac and new_smac */
 };
 
 /* One direction of a connection. ICMP echo: the identifier is the asking side's port, the other 0. */
@@ -99,8 +98,8 @@ LNT_ASSERT_SIZE(lnt_flow, 120);
 /* A connection of which only the opener has been seen, filed under the key of its replies. */
 struct lnt_pending {
 	struct lnt_flow_key orig; /* key of the opener's direction */
-	__u32 packets;		  /* seen from the opener */
-	struct lnt_flow fwd;
+	__u32 pad;
+	struct lnt_flow fwd; /* its packets: seen from the opener so far */
 	struct lnt_flow reply;
 };
 LNT_ASSERT_SIZE(lnt_pending, 288);

@@ -192,8 +192,11 @@ static __noinline int decide_source(
 	__u32 scope = s->d.orig.scope;
 
 	if (scope_is_pod(scope)) {
+		/* It was a pod that was asked, or a known pod asks with an address of nobody. */
 		if (!src_ep)
-			return LNT_DROP_NO_ENDPOINT;
+			return s->p.key.scope == scope && bpf_map_lookup_elem(&devices, &scope)
+				       ? LNT_DROP_SPOOFED_IP
+				       : LNT_DROP_NO_ENDPOINT;
 		if (src_ep->ifindex != scope)
 			return LNT_DROP_SPOOFED_IP;
 		s->d.fwd.src_identity = src_ep->identity;

@@ -118,24 +118,24 @@ static __always_inline bool flow_mac_ok(const struct __sk_buff *ctx, const struc
 	return (const void *)(eth + 1) <= end && mac_eq(eth->h_source, f->src_mac);
 }
 
-/* Sentinel of flow_fast(): the slow path decides. Not a tc verdict. */
-#define FLOW_SLOW (-100)
+/* What flow_fast() says when it has not dealt with the packet; no tc verdicts. */
+#define FLOW_ODD   (-100) /* to be parsed in full, or its flow looked at closely */
+#define FLOW_MISS  (-101) /* read, and of no known flow */
 
 /* The fast path: a packet of a known flow that is still true. */
-static __always_inline int flow_fast(struct __sk_buff *ctx, __u32 scope)
+static __always_inline int flow_fast(
+	struct __sk_buff *ctx, __u32 scope, struct lnt_flow_key *key, __u8 *flags)
 {
-	struct lnt_flow_key key;
 	struct lnt_flow *f;
-	__u8 flags;
 
-	if (!parse_fast(ctx, scope, &key, &flags))
-		return FLOW_SLOW;
-	f = bpf_map_lookup_elem(&flows, &key);
-	if (!f || f->epoch != epoch_now() || f->action == LNT_ACT_DROP || !flow_mac_ok(ctx, f))
-		return FLOW_SLOW;
-	flow_touch(f, ctx, flags);
-	return flow_forward(ctx, f, &key,
-		addr_is4(&key.saddr) ? ETH_HLEN_ + sizeof(struct iphdr)
-				     : ETH_HLEN_ + sizeof(struct ipv6hdr),
-		false);
+	if (!parse_fast(ctx, scope, key, flags))
+		return FLOW_ODD;
+	f = bpf_map_lookup_elem(&flows, key);
+	if (!f)
+		return FLOW_MISS;
+	if (f->epoch != epoch_now() || f->action == LNT_ACT_DROP || *flags & PKT_SYN ||
+		!flow_mac_ok(ctx, f))
+		return FLOW_ODD;
+	flow_touch(f, ctx, *flags);
+	return flow_forward(ctx, f, key, fast_l4_off(key), false);
 }

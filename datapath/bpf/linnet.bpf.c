@@ -11,31 +11,34 @@
 
 const volatile struct lnt_config cfg = {};
 
+#define TC_ENTRY(scope, slow)                                                                      \
+	struct lnt_flow_key key;                                                                   \
+	__u8 flags;                                                                                \
+	int r = flow_fast(ctx, scope, &key, &flags);                                               \
+                                                                                                   \
+	if (r == FLOW_MISS)                                                                        \
+		return slow_miss(ctx, &key, flags);                                                \
+	return r == FLOW_ODD ? slow(ctx) : r
+
 /* From a pod: ingress of the host side of its veth. */
 SEC("tc")
 int from_pod(struct __sk_buff *ctx)
 {
-	int r = flow_fast(ctx, ctx->ifindex);
-
-	return r != FLOW_SLOW ? r : slow_from_pod(ctx);
+	TC_ENTRY(ctx->ifindex, slow_from_pod);
 }
 
 /* From the host's stack to a pod: egress of the host side of its veth. */
 SEC("tc")
 int to_pod(struct __sk_buff *ctx)
 {
-	int r = flow_fast(ctx, ctx->ifindex | LNT_SCOPE_TO_POD);
-
-	return r != FLOW_SLOW ? r : slow_to_pod(ctx);
+	TC_ENTRY(ctx->ifindex | LNT_SCOPE_TO_POD, slow_to_pod);
 }
 
 /* From the wire: ingress of the node's devices. */
 SEC("tc")
 int from_node(struct __sk_buff *ctx)
 {
-	int r = flow_fast(ctx, LNT_SCOPE_NODE);
-
-	return r != FLOW_SLOW ? r : slow_from_node(ctx);
+	TC_ENTRY(LNT_SCOPE_NODE, slow_from_node);
 }
 
 SEC("cgroup/connect4")

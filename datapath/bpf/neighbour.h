@@ -52,6 +52,14 @@ static __always_inline bool advert_ok(
 	       addr_is_on_link(&p->outer_daddr);
 }
 
+/* Whether the frame comes from the pod's own MAC. */
+static __always_inline bool mac_of_pod(struct __sk_buff *ctx, const struct lnt_device_value *dev)
+{
+	struct ethhdr eth;
+
+	return !bpf_skb_load_bytes(ctx, 0, &eth, sizeof(eth)) && mac_eq(eth.h_source, dev->mac);
+}
+
 static __noinline int from_pod_arp(struct __sk_buff *ctx, const struct lnt_device_value *dev)
 {
 	struct in6_addr sender, target;
@@ -161,11 +169,10 @@ static __noinline int from_pod_nd(
 	struct __sk_buff *ctx, const struct packet *p, const struct lnt_device_value *dev)
 {
 	struct in6_addr target;
-	struct ethhdr eth;
 
-	if (!p || !dev || bpf_skb_load_bytes(ctx, 0, &eth, sizeof(eth)))
+	if (!p || !dev)
 		return drop(ctx, LNT_DROP_MALFORMED);
-	if (!mac_eq(eth.h_source, dev->mac))
+	if (!mac_of_pod(ctx, dev))
 		return drop(ctx, LNT_DROP_SPOOFED_MAC);
 	/* Router advertisements and redirects speak as a router. */
 	if (p->icmp_type == 134 || p->icmp_type == 137)

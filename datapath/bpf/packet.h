@@ -73,7 +73,7 @@ static __always_inline bool ports_fast(
 		key->sport = th->source;
 		key->dport = th->dest;
 		*flags = tcp_pkt_flags(((const __u8 *)th)[13]);
-		return !(*flags & PKT_SYN);
+		return true;
 	}
 	if (key->proto == IPPROTO_UDP) {
 		const struct udphdr *uh = l4;
@@ -95,7 +95,7 @@ static __always_inline bool ports_fast(
 	return false;
 }
 
-/* Fills @key and @flags. False: leave it to the slow path. */
+/* Fills @key and @flags. False: not of a common shape. */
 static __always_inline bool parse_fast(
 	struct __sk_buff *ctx, __u32 scope, struct lnt_flow_key *key, __u8 *flags)
 {
@@ -133,6 +133,11 @@ static __always_inline bool parse_fast(
 		return false;
 	}
 	return ports_fast(l4, end, icmp, key, flags);
+}
+
+static __always_inline __u16 fast_l4_off(const struct lnt_flow_key *key)
+{
+	return ETH_HLEN_ + (addr_is4(&key->saddr) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 }
 
 /* --- every shape ------------------------------------------------------------------------------ */
@@ -322,6 +327,16 @@ static __noinline int parse_fragment(struct packet *p, const struct l3 *l3)
 	p->key.dport = known->dport;
 	p->flags |= PKT_NO_L4;
 	return PARSE_OK;
+}
+
+/* What parse() would say of a packet that parse_fast() has read. */
+static __always_inline void packet_of_fast(
+	struct packet *p, const struct lnt_flow_key *key, __u8 flags)
+{
+	p->key = *key;
+	p->flags = flags;
+	p->l4_off = fast_l4_off(key);
+	p->is4 = addr_is4(&key->saddr);
 }
 
 static __noinline int parse(struct __sk_buff *ctx, __u32 scope, struct packet *p)

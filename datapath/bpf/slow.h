@@ -27,13 +27,14 @@ static __always_inline int slow_act(struct __sk_buff *ctx, struct scratch *s, st
 	return flow_forward(ctx, f, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
 }
 
-/* Makes s->d an established connection. If the map is full it stays pending, and is counted. */
-static __noinline void establish(struct scratch *s)
+/*
+ * Makes s->d an established connection. False: the map is full, which is counted; the connection
+ * stays pending.
+ */
+static __noinline bool establish(struct scratch *s)
 {
 	if (!s)
-		return;
-	s->d.fwd.flags |= LNT_F_REPLIED;
-	s->d.reply.flags |= LNT_F_REPLIED;
+		return false;
 	if (bpf_map_update_elem(&flows, &s->d.orig, &s->d.fwd, BPF_ANY))
 		goto full;
 	if (bpf_map_update_elem(&flows, &s->reply_key, &s->d.reply, BPF_ANY)) {
@@ -42,9 +43,10 @@ static __noinline void establish(struct scratch *s)
 	}
 	bpf_map_delete_elem(&pending, &s->reply_key);
 	count(LNT_CNT_FLOW_ESTABLISHED);
-	return;
+	return true;
 full:
 	count(LNT_CNT_FLOW_MAP_FULL);
+	return false;
 }
 
 /* The opener's key and translation, from the entry of either direction. */
@@ -78,7 +80,7 @@ static __noinline void recall(struct scratch *s, const struct lnt_flow *f)
 }
 
 /* Decides an established flow again because the epoch moved; the entry keeps what it has counted. */
-static __noinline int redecide(struct __sk_buff *ctx, struct scratch *s, const struct lnt_flow *f)
+static __always_inline int redecide(struct __sk_buff *ctx, struct scratch *s, const struct lnt_flow *f)
 {
 	struct lnt_flow *n = &s->flow;
 	__u32 epoch = epoch_now();
@@ -100,7 +102,7 @@ static __noinline int redecide(struct __sk_buff *ctx, struct scratch *s, const s
 		n->epoch = epoch;
 	} else {
 		*n = f->flags & LNT_F_REPLY ? s->d.reply : s->d.fwd;
-		n->flags |= f->flags & (LNT_F_REPLIED | LNT_F_FIN | LNT_F_RST);
+		n->flags |= f->flags & (LNT_F_FIN | LNT_F_RST);
 		n->packets = f->packets;
 		n->bytes = f->bytes;
 	}
@@ -128,7 +130,7 @@ static __noinline int slow_known(struct __sk_buff *ctx, struct scratch *s, struc
 	return slow_act(ctx, s, f);
 }
 
-/* The first answer to a pending connection. */
+/* An answer to a pending connection: usually the first, always if there is room to establish it. */
 static __noinline int slow_reply(
 	struct __sk_buff *ctx, struct scratch *s, const struct lnt_pending *pend)
 {
@@ -144,8 +146,11 @@ static __noinline int slow_reply(
 		if (r)
 			return slow_drop(ctx, s, r == DECIDE_NOT_OURS ? LNT_DROP_INTERNAL : r);
 	}
+	if (!flow_mac_ok(ctx, &s->d.reply))
+		return slow_drop(ctx, s, LNT_DROP_SPOOFED_MAC);
+	flow_touch(&s->d.reply, ctx, s->p.flags);
 	establish(s);
-	return slow_act(ctx, s, &s->d.reply);
+	return flow_forward(ctx, &s->d.reply, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
 }
 
 /* A packet of a connection that is new, or that has only been heard from this side. */
@@ -159,24 +164,24 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 	__builtin_memset(&s->kept, 0, sizeof(s->kept));
 	s->kept.host = s->p.key.scope & LNT_SCOPE_TO_POD && !ctx->ingress_ifindex;
 	s->d.orig = s->p.key;
-	s->d.packets = 0;
 	r = decide(ctx, s);
 	if (r == DECIDE_NOT_OURS)
 		return LNT_NEXT;
 	if (r)
 		return slow_drop(ctx, s, r);
+	if (!flow_mac_ok(ctx, &s->d.fwd))
+		return slow_drop(ctx, s, LNT_DROP_SPOOFED_MAC);
 	known = bpf_map_lookup_elem(&pending, &s->reply_key);
-	if (known)
-		s->d.packets = known->packets;
-	s->d.packets++;
-	if (s->d.packets > 1 && !(s->p.flags & PKT_SYN)) {
-		establish(s);
+	if (known) {
+		s->d.fwd.packets = known->fwd.packets;
+		s->d.fwd.bytes = known->fwd.bytes;
 	} else {
-		if (!known)
-			count(LNT_CNT_FLOW_NEW);
-		bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_ANY);
+		count(LNT_CNT_FLOW_NEW);
 	}
-	return slow_act(ctx, s, &s->d.fwd);
+	flow_touch(&s->d.fwd, ctx, s->p.flags);
+	if (!known || s->p.flags & PKT_SYN || !establish(s))
+		bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_ANY);
+	return flow_forward(ctx, &s->d.fwd, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
 }
 
 /* An ICMP error goes the way of the flow it is about, if there is one. */
@@ -208,10 +213,17 @@ static __noinline int slow_error(struct __sk_buff *ctx, struct scratch *s)
 	return flow_send(ctx, f);
 }
 
-/* A parsed unicast packet. */
+/* A packet of no known flow: the answer to a pending connection, or the opener of one. */
+static __always_inline int slow_unknown(struct __sk_buff *ctx, struct scratch *s)
+{
+	struct lnt_pending *pend = bpf_map_lookup_elem(&pending, &s->p.key);
+
+	return pend ? slow_reply(ctx, s, pend) : slow_new(ctx, s);
+}
+
+/* A unicast packet of any shape. */
 static __noinline int slow_unicast(struct __sk_buff *ctx, struct scratch *s)
 {
-	struct lnt_pending *pend;
 	struct lnt_flow *f;
 
 	if (!s)
@@ -222,10 +234,23 @@ static __noinline int slow_unicast(struct __sk_buff *ctx, struct scratch *s)
 	/* A SYN on a connection that was being closed opens another one with the same ports. */
 	if (f && !(s->p.flags & PKT_SYN && f->flags & (LNT_F_FIN | LNT_F_RST)))
 		return slow_known(ctx, s, f);
-	pend = bpf_map_lookup_elem(&pending, &s->p.key);
-	if (pend)
-		return slow_reply(ctx, s, pend);
-	return slow_new(ctx, s);
+	return slow_unknown(ctx, s);
+}
+
+/* A packet that the fast path has read and that is of no known flow, whatever the hook. */
+static __noinline int slow_miss(struct __sk_buff *ctx, const struct lnt_flow_key *key, __u32 flags)
+{
+	struct scratch *s = scratch_get();
+
+	if (!s || !key)
+		return TC_ACT_SHOT;
+	packet_of_fast(&s->p, key, (__u8)flags);
+	if (addr_is_multicast(&key->daddr)) {
+		if (key->scope == LNT_SCOPE_NODE)
+			return LNT_NEXT;
+		return drop_known(ctx, LNT_DROP_MULTICAST, key, NULL);
+	}
+	return slow_unknown(ctx, s);
 }
 
 static __always_inline int parse_reason(int r)
@@ -233,14 +258,15 @@ static __always_inline int parse_reason(int r)
 	return r == PARSE_FRAGMENT ? LNT_DROP_FRAGMENT : LNT_DROP_MALFORMED;
 }
 
-/* What came from a pod, after anti-spoofing on what is not IP. */
+/*
+ * What came from a pod. Flows and decide() tie a source address to its device and MAC; what is no
+ * IP, and errors, whose key is not of their own sender, are checked here.
+ */
 static __noinline int slow_from_pod(struct __sk_buff *ctx)
 {
 	struct lnt_device_value *dev;
-	struct lnt_endpoint_value *ep;
-	__u32 ifindex = ctx->ifindex;
 	struct scratch *s = scratch_get();
-	struct ethhdr eth;
+	__u32 ifindex = ctx->ifindex;
 	int r;
 
 	if (!s)
@@ -260,10 +286,9 @@ static __noinline int slow_from_pod(struct __sk_buff *ctx)
 		return from_pod_nd(ctx, &s->p, dev);
 	if (addr_is_multicast(&s->p.outer_daddr))
 		return slow_drop(ctx, s, LNT_DROP_MULTICAST);
-	ep = bpf_map_lookup_elem(&endpoints, &s->p.outer_saddr);
-	if (!ep || ep->ifindex != ifindex)
+	if (!addr_of_pod(&s->p.outer_saddr, ifindex))
 		return slow_drop(ctx, s, LNT_DROP_SPOOFED_IP);
-	if (bpf_skb_load_bytes(ctx, 0, &eth, sizeof(eth)) || !mac_eq(eth.h_source, ep->mac))
+	if (!mac_of_pod(ctx, dev))
 		return slow_drop(ctx, s, LNT_DROP_SPOOFED_MAC);
 	return slow_unicast(ctx, s);
 }

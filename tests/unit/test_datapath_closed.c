@@ -9,6 +9,7 @@ static void unknown_device(void **state)
 	struct bed *b = *state;
 
 	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, SYN));
+	bed_endpoint_gone(b, A);
 	bed_device_gone(b, A);
 	DROPS(b, LNT_DROP_NO_ENDPOINT, tcp(b, FROM(A), A, 1001, B, 80, SYN));
 	DROPS(b, LNT_DROP_NO_ENDPOINT, udp(b, FROM(A), A, 1001, WORLD, 80));
