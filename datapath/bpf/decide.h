@@ -256,7 +256,8 @@ static __noinline int decide_target(
 	if (r)
 		return r;
 	/* An address of the node that is in nobody's list of addresses. */
-	if (f->action == LNT_ACT_STACK && f->dst_identity == LNT_ID_WORLD)
+	if (f->action == LNT_ACT_STACK && f->dst_identity == LNT_ID_WORLD &&
+		is_local(ctx, &s->eff.saddr, &s->eff.daddr, scope))
 		f->dst_identity = LNT_ID_HOST;
 	if (f->action == LNT_ACT_NEIGH && f->dst_identity == LNT_ID_WORLD && needs_masquerade(s))
 		return decide_masquerade(s);
