@@ -71,7 +71,7 @@ static int read_file(const char *path, struct lnt_err *e, char **ret_text)
 		return lnt_err_sys(e, -errno, "read %s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
 		return lnt_err_set(e, -EINVAL, "read %s: not a file of at most 1 MiB", path);
-	text = malloc(st.st_size + 1);
+	text = calloc(1, st.st_size + 1);
 	if (!text)
 		return -ENOMEM;
 	while (n < (size_t)st.st_size) {
@@ -84,7 +84,6 @@ static int read_file(const char *path, struct lnt_err *e, char **ret_text)
 			break;
 		n += r;
 	}
-	text[n] = '\0';
 	*ret_text = TAKE_PTR(text);
 	return 0;
 }

@@ -120,7 +120,7 @@ static bool add_value(struct notes *n, struct lnt_requirement *r, const char *va
 {
 	const char *s = lnt_intern(value);
 
-	if (!s) {
+	if (!s || !r->values) {
 		n->oom = true;
 		return false;
 	}

@@ -107,12 +107,12 @@ int lnt_store_put(struct lnt_store *st, struct lnt_meta *obj)
 static struct entry *find(
 	const struct lnt_store *st, enum lnt_kind kind, const char *ns, const char *name)
 {
-	const char *key[2] = {lnt_intern_find(ns), lnt_intern_find(name)};
+	const struct lnt_meta like = {.ns = lnt_intern_find(ns), .name = lnt_intern_find(name)};
 	struct entry *e;
 
-	if (!key[0] || !key[1])
+	if (!like.ns || !like.name)
 		return NULL;
-	HASH_FIND(hh, st->kinds[kind], key, KEY_LEN, e);
+	HASH_FIND(hh, st->kinds[kind], &like.ns, KEY_LEN, e);
 	return e;
 }
 

@@ -13,7 +13,7 @@ setup() {
 	kubedump=$(realpath "${KUBEDUMP:-$root/build/tests/kubedump}")
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/lnt-kube.XXXXXX")
 	mkdir "$dir/dump"
-	server_pid= client_pid=
+	server_pid='' client_pid=''
 	port=0
 	# Whoever looks at these variables talks to a closed port.
 	export http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 no_proxy=
@@ -42,10 +42,10 @@ wait_until() {
 	done
 }
 
-# start_server [OPTION...]: also again, on the port it had
+# Also again, on the port it had.
 start_server() {
 	"$root/tests/apiserver/apiserver" --listen 127.0.0.1:"$port" --dir "$dir" \
-		--bookmark-interval 0.3 "$@" 2>"$dir/server.log" 3>&- &
+		--bookmark-interval 0.3 2>"$dir/server.log" 3>&- &
 	server_pid=$!
 	wait_until 10 test -e "$dir/ready"
 	server=$(jq -r '.servers[0]' "$dir/ready")
@@ -297,7 +297,7 @@ begin() { # begin [CLIENT OPTION...]
 	add_pods 1 5
 	state_is networkpolicies 2 0
 	state_is pods 2 1
-	! synced
+	run ! synced
 	[ "$(grep -c networkpolicies "$dir/dump/log")" = 1 ]
 	grep -q 'networkpolicies: HTTP 403: injected' "$dir/dump/log"
 	[ "$(requests networkpolicies)" -lt 8 ]
@@ -399,7 +399,7 @@ begin() { # begin [CLIENT OPTION...]
 	sed -i "s|certificate-authority-data: .*|certificate-authority: other.crt|" "$dir/client-config"
 	start_client
 	wait_until 10 state_above pods 6 1
-	! synced
+	run ! synced
 	grep -qi 'certificate' "$dir/dump/log"
 	[ "$(requests .)" = 0 ]
 }

@@ -141,8 +141,8 @@ static void everything(void **state)
 	      "'ports':[{'port':80},{'port':'http','protocol':'TCP'},"
 	      "{'port':1000,'endPort':2000,'protocol':'SCTP'}]},{'from':[{'ipBlock':"
 	      "{'cidr':'fd00::/8'}}]}]}",
-		"{a in (1),b in (2),c notin (x,y),d} in:[pods{app in (x)} ns{} ns{t in (1)}pods{} "
-		"10.0.0.0/8-10.1.0.0/16|6/80-0 6/http0-0 132/1000-2000][fd00::/8|any]",
+		("{a in (1),b in (2),c notin (x,y),d} in:[pods{app in (x)} ns{} ns{t in (1)}pods{} "
+		 "10.0.0.0/8-10.1.0.0/16|6/80-0 6/http0-0 132/1000-2000][fd00::/8|any]"),
 		NULL);
 }
 
@@ -161,10 +161,11 @@ static void peers_not_understood(void **state)
 		"{'podSelector':{'matchExpressions':[{'key':'a','operator':'In'}]}}",
 		"{'podSelector':{'matchExpressions':[{'key':'a','operator':'In','values':[]}]}}",
 		"{'podSelector':{'matchExpressions':[{'key':'a','operator':'In','values':'x'}]}}",
-		"{'podSelector':{'matchExpressions':[{'key':'a','operator':'NotIn','values':[1]}]}"
-		"}",
-		"{'podSelector':{'matchExpressions':[{'key':'a','operator':'Exists','values':['x']}"
-		"]}}",
+		("{'podSelector':{'matchExpressions':[{'key':'a','operator':'NotIn','values':[1]}]}"
+		 "}"),
+		("{'podSelector':{'matchExpressions':[{'key':'a','operator':'Exists','values':['x']"
+		 "}"
+		 "]}}"),
 		"{'podSelector':{'matchExpressions':[{'key':'a','operator':'Exists','x':1}]}}",
 		"{'podSelector':{'matchExpressions':[{'operator':'Exists'}]}}",
 		"{'namespaceSelector':'all'}", "{'namespaceSelector':{},'podSelector':7}",

@@ -163,8 +163,8 @@ static void kubeconfig_malformed(void **state)
 		"current-context: a\ncontexts: [{name: a}]",
 		"current-context: a\ncontexts: [{name: a, context: {cluster: b}}]",
 		"current-context: a\ncontexts: [{name: a, context: {cluster: b}}]\nclusters: b",
-		"current-context: a\ncontexts: [{name: a, context: {cluster: b}}]\n"
-		"clusters: [{name: b, cluster: 7}]"};
+		("current-context: a\ncontexts: [{name: a, context: {cluster: b}}]\n"
+		 "clusters: [{name: b, cluster: 7}]")};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {

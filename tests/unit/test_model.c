@@ -137,21 +137,21 @@ static void selector_empty_matches_everything(void **state)
 static void selector_operators(void **state)
 {
 	static const struct {
-		enum lnt_label_op op;
 		const char *v1, *v2, *labels;
+		enum lnt_label_op op;
 		bool match;
 	} cases[] = {
-		{LNT_OP_IN, "1", "2", "a=1", true},
-		{LNT_OP_IN, "1", "2", "a=2,b=1", true},
-		{LNT_OP_IN, "1", "2", "a=3", false},
-		{LNT_OP_IN, "1", "2", "b=1", false},
-		{LNT_OP_NOT_IN, "1", "2", "a=1", false},
-		{LNT_OP_NOT_IN, "1", "2", "a=3", true},
-		{LNT_OP_NOT_IN, "1", "2", "", true},
-		{LNT_OP_EXISTS, NULL, NULL, "a=", true},
-		{LNT_OP_EXISTS, NULL, NULL, "b=", false},
-		{LNT_OP_NOT_EXISTS, NULL, NULL, "a=", false},
-		{LNT_OP_NOT_EXISTS, NULL, NULL, "b=", true},
+		{"1", "2", "a=1", LNT_OP_IN, true},
+		{"1", "2", "a=2,b=1", LNT_OP_IN, true},
+		{"1", "2", "a=3", LNT_OP_IN, false},
+		{"1", "2", "b=1", LNT_OP_IN, false},
+		{"1", "2", "a=1", LNT_OP_NOT_IN, false},
+		{"1", "2", "a=3", LNT_OP_NOT_IN, true},
+		{"1", "2", "", LNT_OP_NOT_IN, true},
+		{NULL, NULL, "a=", LNT_OP_EXISTS, true},
+		{NULL, NULL, "b=", LNT_OP_EXISTS, false},
+		{NULL, NULL, "a=", LNT_OP_NOT_EXISTS, false},
+		{NULL, NULL, "b=", LNT_OP_NOT_EXISTS, true},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
