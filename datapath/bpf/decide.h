@@ -247,6 +247,9 @@ static __noinline int decide_target(
 	}
 	if (scope == LNT_SCOPE_NODE)
 		return DECIDE_NOT_OURS;
+	if (addr_stays(&s->eff.daddr))
+		return LNT_DROP_NO_ROUTE;
+	/* The agent lists all addresses of the node, so that what else goes to the stack is not it. */
 	f->dst_identity = peer_identity(&s->eff.daddr);
 	if (f->dst_identity == LNT_ID_HOST) {
 		f->action = LNT_ACT_STACK;
@@ -255,10 +258,6 @@ static __noinline int decide_target(
 	r = route(ctx, &s->eff.saddr, &s->eff.daddr, scope, f);
 	if (r)
 		return r;
-	/* An address of the node that is in nobody's list of addresses. */
-	if (f->action == LNT_ACT_STACK && f->dst_identity == LNT_ID_WORLD &&
-		is_local(ctx, &s->eff.saddr, &s->eff.daddr, scope))
-		f->dst_identity = LNT_ID_HOST;
 	if (f->action == LNT_ACT_NEIGH && f->dst_identity == LNT_ID_WORLD && needs_masquerade(s))
 		return decide_masquerade(s);
 	return LNT_DROP_NONE;

@@ -12,40 +12,15 @@ static __always_inline bool is_node_device(__u32 ifindex)
 	return false;
 }
 
-static __always_inline void fib_ask(struct bpf_fib_lookup *fib, const struct in6_addr *saddr,
-	const struct in6_addr *daddr, __u32 ifindex)
+/* Addresses that mean something on one host or one link only; no router passes them on. */
+static __always_inline bool addr_stays(const struct in6_addr *a)
 {
-	__builtin_memset(fib, 0, sizeof(*fib));
-	fib->ifindex = ifindex;
-	if (addr_is4(daddr)) {
-		fib->family = AF_INET;
-		fib->ipv4_src = saddr->s6_addr32[3];
-		fib->ipv4_dst = daddr->s6_addr32[3];
-	} else {
-		fib->family = AF_INET6;
-		__builtin_memcpy(fib->ipv6_src, saddr, 16);
-		__builtin_memcpy(fib->ipv6_dst, daddr, 16);
-	}
-}
-
-/*
- * Whether @daddr is an address of the node itself. The kernel answers 'not forwarded' for those and
- * for what has no route alike; a way out of the main table, which has no local addresses, tells them
- * apart. In doubt it is not.
- */
-static __noinline bool is_local(struct __sk_buff *ctx, const struct in6_addr *saddr,
-	const struct in6_addr *daddr, __u32 ifindex)
-{
-	struct bpf_fib_lookup fib;
-
-	if (!saddr || !daddr)
-		return false;
-	fib_ask(&fib, saddr, daddr, ifindex);
-	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_NOT_FWDED)
-		return false;
-	fib_ask(&fib, saddr, daddr, ifindex);
-	return bpf_fib_lookup(ctx, &fib, sizeof(fib), BPF_FIB_LOOKUP_DIRECT) !=
-	       BPF_FIB_LKUP_RET_NOT_FWDED;
+	if (addr_is4(a))
+		return a->s6_addr[12] == 127 || !a->s6_addr32[3];
+	if (a->s6_addr[0] == 0xfe)
+		return (a->s6_addr[1] & 0xc0) == 0x80;
+	return !a->s6_addr32[0] && !a->s6_addr32[1] && !a->s6_addr32[2] &&
+	       bpf_ntohl(a->s6_addr32[3]) <= 1;
 }
 
 /*
@@ -56,12 +31,21 @@ static __noinline bool is_local(struct __sk_buff *ctx, const struct in6_addr *sa
 static __noinline int route(struct __sk_buff *ctx, const struct in6_addr *saddr,
 	const struct in6_addr *daddr, __u32 ifindex, struct lnt_flow *f)
 {
-	struct bpf_fib_lookup fib;
+	struct bpf_fib_lookup fib = {};
 	long r;
 
 	if (!saddr || !daddr || !f)
 		return LNT_DROP_INTERNAL;
-	fib_ask(&fib, saddr, daddr, ifindex);
+	fib.ifindex = ifindex;
+	if (addr_is4(daddr)) {
+		fib.family = AF_INET;
+		fib.ipv4_src = saddr->s6_addr32[3];
+		fib.ipv4_dst = daddr->s6_addr32[3];
+	} else {
+		fib.family = AF_INET6;
+		__builtin_memcpy(fib.ipv6_src, saddr, 16);
+		__builtin_memcpy(fib.ipv6_dst, daddr, 16);
+	}
 	r = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
 	if (r == BPF_FIB_LKUP_RET_NOT_FWDED || r == BPF_FIB_LKUP_RET_UNSUPP_LWT) {
 		f->action = LNT_ACT_STACK;
