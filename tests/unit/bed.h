@@ -35,6 +35,7 @@ enum who {
 	SIDE, /* behind a device that linnet does not serve */
 	GW,   /* what pods have as gateway */
 	VIP,  /* a service */
+	LOOP, /* loopback, which the agent lists with the node's */
 	N_WHO,
 };
 

@@ -108,6 +108,7 @@ uint32_t bed_identity(int who)
 {
 	switch (who) {
 	case HOST:
+	case LOOP:
 		return LNT_ID_HOST;
 	case NODE2:
 		return LNT_ID_NODE;

@@ -68,9 +68,9 @@ static void endpoint_moves(void **state)
 static void spoofed_source(void **state)
 {
 	struct bed *b = *state;
-	const int others[] = {B, FAR, HOST, WORLD, VIP, NEWPOD};
+	const int others[] = {B, FAR, HOST, WORLD, VIP, NEWPOD, LOOP};
 
-	for (size_t i = 0; i < 6; i++) {
+	for (size_t i = 0; i < 7; i++) {
 		DROPS(b, LNT_DROP_SPOOFED_IP, tcp(b, FROM(A), others[i], 1000, C, 80, SYN));
 		DROPS(b, LNT_DROP_SPOOFED_IP, udp(b, FROM(A), others[i], 1000, WORLD, 53));
 		DROPS(b, LNT_DROP_SPOOFED_IP, ping(b, FROM(A), others[i], C, 1));
@@ -148,6 +148,7 @@ static void node_spoofed(void **state)
 	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
 	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, WIRE, HOST, 1000, B, 80, SYN));
 	DROPS(b, LNT_DROP_POLICY_INGRESS, udp(b, WIRE, HOST, 1000, B, 80));
+	DROPS(b, LNT_DROP_POLICY_INGRESS, udp(b, WIRE, LOOP, 1000, B, 80));
 	UP(b, tcp(b, TO(B), HOST, 1000, B, 80, SYN));
 	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, VIA(B), HOST, 1001, B, 80, SYN));
 	DROPS(b, LNT_DROP_POLICY_INGRESS, udp(b, VIA(B), HOST, 1001, B, 80));
