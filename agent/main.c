@@ -6,6 +6,8 @@
 #include "datapath/load.h"
 #include "lib/log.h"
 
+#include <malloc.h>
+
 int main(int argc, char **argv)
 {
 	const struct lnt_config cfg = {.masq_port_min = 1, .masq_port_max = 1};
@@ -13,6 +15,8 @@ int main(int argc, char **argv)
 	struct lnt_err e = {};
 	int r;
 
+	/* The loop is the only thread that allocates much. */
+	mallopt(M_ARENA_MAX, 1);
 	r = lnt_options_parse(argc, argv, &opt);
 	if (r)
 		return r < 0 ? 2 : 0;

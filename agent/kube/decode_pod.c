@@ -99,12 +99,34 @@ static int decode_containers(const cJSON *spec, struct lnt_err *e, struct lnt_po
 	return 0;
 }
 
+/*
+ * The API's object of a static pod is a mirror with a UID of its own; the kubelet and so the runtime
+ * and the CNI plugin know the pod by its configuration's hash.
+ */
+static int decode_mirror(const cJSON *json, struct lnt_pod *obj)
+{
+	const cJSON *annotations = lnt_json_get(lnt_json_get(json, "metadata"), "annotations");
+	const char *hash = lnt_json_text(annotations, "kubernetes.io/config.mirror");
+	char *uid;
+
+	if (!hash || !*hash)
+		return 0;
+	uid = strndup(hash, 63);
+	if (!uid)
+		return -ENOMEM;
+	free(obj->meta.uid);
+	obj->meta.uid = uid;
+	return 0;
+}
+
 int lnt_decode_pod(const cJSON *json, struct lnt_err *e, struct lnt_pod *obj)
 {
 	const cJSON *spec = lnt_json_get(json, "spec"), *status = lnt_json_get(json, "status");
 	const char *node = lnt_json_text(spec, "nodeName"), *phase = lnt_json_text(status, "phase");
 	int r = lnt_decode_labels(json, e, &obj->labels);
 
+	if (!r)
+		r = decode_mirror(json, obj);
 	if (r)
 		return r;
 	obj->node = lnt_intern(node && strlen(node) <= LNT_KUBE_NAME_MAX ? node : "");

@@ -198,6 +198,17 @@ static void pod_phases_and_fallback(void **state)
 	}
 }
 
+/* The kubelet hands the hash to the runtime as the pod's UID. */
+static void pod_mirror_has_the_static_pods_uid(void **state)
+{
+	struct lnt_pod *pod = good(LNT_KIND_POD,
+		"{'metadata':{'namespace':'a','name':'b','uid':'of-the-api',"
+		"'annotations':{'kubernetes.io/config.mirror':'of-the-kubelet'}}}");
+
+	assert_string_equal(pod->meta.uid, "of-the-kubelet");
+	lnt_object_free(&pod->meta);
+}
+
 static void pod_malformed_parts_are_left_out(void **state)
 {
 	static const char *const texts[] = {
@@ -472,6 +483,7 @@ int main(void)
 		cmocka_unit_test_teardown(meta_labels, teardown),
 		cmocka_unit_test_teardown(pod_whole, teardown),
 		cmocka_unit_test_teardown(pod_phases_and_fallback, teardown),
+		cmocka_unit_test_teardown(pod_mirror_has_the_static_pods_uid, teardown),
 		cmocka_unit_test_teardown(pod_malformed_parts_are_left_out, teardown),
 		cmocka_unit_test_teardown(pod_wrong_types_do_not_crash, teardown),
 		cmocka_unit_test_teardown(node_whole, teardown),
