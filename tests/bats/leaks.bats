@@ -25,8 +25,8 @@ network_state() {
 	ip rule
 	ip -6 rule
 	nft list ruleset
-	iptables-save 2>/dev/null | grep -v '^[#:]'
-	sysctl -a 2>/dev/null | grep -E 'net.ipv[46].(ip_forward|conf.*forwarding)'
+	iptables-save 2>/dev/null | grep -v '^[#:]' || true
+	sysctl -a 2>/dev/null | grep -E 'net.ipv[46].(ip_forward|conf.*forwarding)' || true
 }
 
 # Kernel objects by kind and name: their ids differ from run to run.
@@ -34,20 +34,17 @@ bpf_state() {
 	bpftool -j prog | jq -r '.[] | "prog \(.type) \(.name)"' | sort
 	bpftool -j map | jq -r '.[] | "map \(.type) \(.name)"' | sort
 	bpftool -j link | jq -r '.[] | "link \(.type) \(.attach_type)"' | sort
-	find /sys/fs/bpf -mindepth 1 2>/dev/null
+	find /sys/fs/bpf -mindepth 1 2>/dev/null || true
 }
 
 machine_state() {
 	ip netns list | sort
 	network_state
 	bpf_state
-	find "$LNT_CGROUP2" -type d | sort
+	find "$LNT_CGROUP2" -maxdepth 1 -type d | sort
 	sort /proc/mounts
-	ps -eo comm= | grep -xE 'linnetd|linnet|peer|tcpdump|kubectl|containerd|runc|containerd-shim.*' | sort
-	ps -eo args= | grep -F tests/apiserver/apiserver | grep -v grep
-	ls /run/linnet-lab /run/linnet 2>/dev/null
-	ls -d /etc/cni/net.d/*linnet* /opt/cni/bin/linnet 2>/dev/null
-	return 0
+	pgrep -fa 'linnet-lab/linnet/|peer serve (shop|ops|guest)/' || true
+	ls /run/linnet-lab /run/linnet /etc/cni/net.d /opt/cni/bin 2>/dev/null || true
 }
 
 # The kernel frees programs and maps a moment after the last reference is gone.

@@ -129,7 +129,7 @@ streams_end() {
 	agent_start n1
 	reaches lab/client tcp lab/near 80
 	run -0 pinned_state n1
-	[ "$(bpftool -j map dump pinned "$(echo "$LNT_DIR"/nodes/n1/bpf/linnet/*/maps/endpoints)" | jq length)" = 2 ]
+	[ "$(bpftool -j map dump pinned "$(echo "$LNT_DIR"/nodes/n1/bpf/linnet/*/maps/endpoints)" | jq length)" = 4 ]
 }
 
 @test "dead agent: policies and labels changed meanwhile are in force after the restart" {

@@ -4,14 +4,16 @@
 
 usage: frames.py KIND GATEWAY_MAC [OPTION=VALUE...]
 
-KIND: udp, arp-reply, na, ra. Options: src and dst (addresses), mac (source; default: the device's
-own), text (the payload), target (the address claimed by arp-reply or na).
+KIND: udp, arp-reply, na, ra. Options: src and dst (addresses; an ra has the link-local one of its
+MAC unless told), mac (source; default: the device's own), text (the payload), target (the address
+claimed by arp-reply or na).
 """
 import sys
 
 from scapy.all import (ARP, Ether, ICMPv6ND_NA, ICMPv6ND_RA, ICMPv6NDOptDstLLAddr,
                        ICMPv6NDOptPrefixInfo, ICMPv6NDOptSrcLLAddr, IP, IPv6, Raw, UDP,
                        get_if_hwaddr, sendp)
+from scapy.utils6 import in6_mactoifaceid
 
 
 def frame(kind, gateway, opt):
@@ -28,7 +30,7 @@ def frame(kind, gateway, opt):
                 / ICMPv6ND_NA(tgt=opt["target"], R=0, S=1, O=1) / ICMPv6NDOptDstLLAddr(lladdr=mac))
     if kind == "ra":
         return (Ether(src=mac, dst="33:33:00:00:00:01")
-                / IPv6(src=opt["src"], dst="ff02::1", hlim=255)
+                / IPv6(src=opt.get("src") or "fe80::" + in6_mactoifaceid(mac), dst="ff02::1", hlim=255)
                 / ICMPv6ND_RA(routerlifetime=1800) / ICMPv6NDOptSrcLLAddr(lladdr=mac)
                 / ICMPv6NDOptPrefixInfo(prefix="2001:db8:bad::", prefixlen=64))
     sys.exit(__doc__)
