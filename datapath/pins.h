@@ -14,8 +14,8 @@
 #define LNT_BPF_ROOT "/sys/fs/bpf"
 
 /* "<bpf_root>/linnet/v1/<kind>/<name>" into @ret_path; kind "maps", "progs" or "links". */
-int lnt_pin_path(const char *bpf_root, const char *kind, const char *name,
-	char ret_path[static PATH_MAX]);
+int lnt_pin_path(
+	const char *bpf_root, const char *kind, const char *name, char ret_path[static PATH_MAX]);
 
 /* mkdir -p of the three folders. Returns 0 or -errno. */
 int lnt_pin_mkdirs(const char *bpf_root);

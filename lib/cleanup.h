@@ -32,18 +32,18 @@ static inline void lnt_fclosep(FILE **f)
 #define _cleanup_close_	 _cleanup_(lnt_closep)
 #define _cleanup_fclose_ _cleanup_(lnt_fclosep)
 
-#define TAKE_PTR(p)                                                                                \
-	({                                                                                         \
-		__auto_type _p = (p);                                                              \
-		(p) = NULL;                                                                        \
-		_p;                                                                                \
+#define TAKE_PTR(p)                   \
+	({                            \
+		__auto_type _p = (p); \
+		(p) = NULL;           \
+		_p;                   \
 	})
 
-#define TAKE_FD(fd)                                                                                \
-	({                                                                                         \
-		int _fd = (fd);                                                                    \
-		(fd) = -1;                                                                         \
-		_fd;                                                                               \
+#define TAKE_FD(fd)             \
+	({                      \
+		int _fd = (fd); \
+		(fd) = -1;      \
+		_fd;            \
 	})
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -10,9 +10,9 @@
 
 /* A cause with its context, e.g. "pod a/b: create veth: no buffer space". Zero-initialise it. */
 struct lnt_err {
-	int err;	/* negative errno of the first cause, 0: none */
-	unsigned code;	/* CNI error code where the cause has one, 0: none (see cni/) */
-	char msg[512];	/* always terminated; cut if too long */
+	int err;       /* negative errno of the first cause, 0: none */
+	unsigned code; /* CNI error code where the cause has one, 0: none (see cni/) */
+	char msg[512]; /* always terminated; cut if too long */
 };
 
 /*

@@ -5,7 +5,12 @@
  * `#define LNT_LOG "kube"` before it includes this header. Text says what was being done, to what,
  * and why it failed; one failure is one line.
  */
-enum lnt_log_level { LNT_ERROR, LNT_WARN, LNT_INFO, LNT_DEBUG };
+enum lnt_log_level {
+	LNT_ERROR,
+	LNT_WARN,
+	LNT_INFO,
+	LNT_DEBUG
+};
 
 /* Lines above @level are not written. Default: LNT_INFO. */
 void lnt_log_set_level(enum lnt_log_level level);

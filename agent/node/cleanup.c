@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Removal of all traces (cleanup.h). */
+#define LNT_LOG "cleanup"
 #include "agent/node/cleanup.h"
 #include "agent/node/conflist.h"
 #include "datapath/attach.h"
 #include "datapath/pins.h"
 #include "lib/agent_socket.h"
 #include "lib/cleanup.h"
+#include "lib/log.h"
 #include "lib/netlink.h"
 
 #include <dirent.h>
@@ -67,6 +69,25 @@ static int remove_routes(struct lnt_nl *nl, int family, struct lnt_err *e)
 	return first;
 }
 
+/* The socket, and what the plugin keeps there unless pods still depend on it. */
+static int remove_run_dir(const struct lnt_options *opt, struct lnt_err *e)
+{
+	static const char *const parts[] = {LNT_AGENT_SOCKET, "ipam"};
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/endpoints", opt->run_dir);
+	if (rmdir(path) && errno != ENOENT) {
+		log_warn("pods are still attached: %s stays", opt->run_dir);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		snprintf(path, sizeof(path), "%s/%s", opt->run_dir, parts[i]);
+		if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
+			return lnt_err_sys(e, -errno, "remove %s", path);
+	}
+	return 0;
+}
+
 int lnt_cleanup(const struct lnt_options *opt, struct lnt_err *e)
 {
 	_cleanup_nl_ struct lnt_nl *nl = NULL;
@@ -82,14 +103,12 @@ int lnt_cleanup(const struct lnt_options *opt, struct lnt_err *e)
 	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
 		first = lnt_err_sys(e, -errno, "remove %s", path);
 	/* A bpffs that only linnet used was mounted by it. */
-	if (strcmp(opt->bpf_root, LNT_BPF_ROOT) && !umount(opt->bpf_root))
-		rmdir(opt->bpf_root);
+	if (strcmp(opt->bpf_root, LNT_BPF_ROOT))
+		umount(opt->bpf_root);
 	r = remove_routes(nl, AF_INET, e);
 	first = first ? first : r;
 	r = remove_routes(nl, AF_INET6, e);
 	first = first ? first : r;
-	snprintf(path, sizeof(path), "%s/%s", opt->run_dir, LNT_AGENT_SOCKET);
-	if (unlink(path) && errno != ENOENT)
-		first = first ? first : lnt_err_sys(e, -errno, "remove %s", path);
-	return first;
+	r = remove_run_dir(opt, e);
+	return first ? first : r;
 }
