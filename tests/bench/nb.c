@@ -20,6 +20,8 @@
  * Exit status: 0 measured, 1 could not be measured, 3 the peer did not answer (so that a caller can
  * tell a policy's denial from a mistake).
  */
+#include "lib/cleanup.h"
+
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -96,27 +98,10 @@ struct mode {
 	int (*step)(struct run *r, uint64_t *ret_total, uint64_t *ret_connect);
 };
 
-static void close_fd(const int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-}
-
 static void close_dir(DIR **dir)
 {
 	if (*dir)
 		closedir(*dir);
-}
-
-static void close_file(FILE **f)
-{
-	if (*f)
-		fclose(*f);
-}
-
-static void free_ptr(void *p)
-{
-	free(*(void **)p);
 }
 
 static void free_run(struct run *r)
@@ -125,18 +110,12 @@ static void free_run(struct run *r)
 		kill(r->server, SIGKILL);
 		waitpid(r->server, NULL, 0);
 	}
-	close_fd(&r->fd);
-	close_fd(&r->ksoftirqd);
+	lnt_closep(&r->fd);
+	lnt_closep(&r->ksoftirqd);
 	free(r->buf);
 	free(r->total.ns);
 	free(r->connect.ns);
 }
-
-#define cleanup_fd   __attribute__((cleanup(close_fd)))
-#define cleanup_dir  __attribute__((cleanup(close_dir)))
-#define cleanup_file __attribute__((cleanup(close_file)))
-#define cleanup_free __attribute__((cleanup(free_ptr)))
-#define cleanup_run  __attribute__((cleanup(free_run)))
 
 static int fail(const char *what, const char *arg, int err)
 {
@@ -161,7 +140,7 @@ static uint64_t now_ns(void)
 static int enter_cgroup(const char *dir)
 {
 	char path[4096];
-	cleanup_fd int fd = -1;
+	_cleanup_close_ int fd = -1;
 
 	if (!dir)
 		return 0;
@@ -174,7 +153,7 @@ static int enter_cgroup(const char *dir)
 
 static int enter(const char *netns, const char *cgroup)
 {
-	cleanup_fd int fd = open(netns, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(netns, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
 		return fail("enter", netns, -errno);
@@ -233,7 +212,7 @@ static int write_all(int fd, const char *buf, size_t n)
 
 static int serve_rr(const struct opts *o, int lfd, char *buf)
 {
-	cleanup_fd int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
+	_cleanup_close_ int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
 	int one = 1;
 
 	if (fd < 0)
@@ -250,7 +229,7 @@ static int serve_crr(const struct opts *o, int lfd, char *buf)
 {
 	(void)o;
 	while (1) {
-		cleanup_fd int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
+		_cleanup_close_ int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd < 0)
 			return -errno;
@@ -284,7 +263,7 @@ static int serve_connect(const struct opts *o, int lfd, char *buf)
 	(void)buf;
 	setsockopt(lfd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	while (1) {
-		cleanup_fd int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
+		_cleanup_close_ int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd < 0)
 			return -errno;
@@ -293,7 +272,7 @@ static int serve_connect(const struct opts *o, int lfd, char *buf)
 
 static int serve_stream(const struct opts *o, int lfd, char *buf)
 {
-	cleanup_fd int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
+	_cleanup_close_ int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
@@ -358,7 +337,7 @@ static int step_crr(struct run *r, uint64_t *ret_total, uint64_t *ret_connect)
 	int err;
 
 	{
-		cleanup_fd int fd = new_socket(r->o);
+		_cleanup_close_ int fd = new_socket(r->o);
 
 		if (fd < 0)
 			return fd;
@@ -378,7 +357,7 @@ static int step_crr(struct run *r, uint64_t *ret_total, uint64_t *ret_connect)
 
 static int step_connect(struct run *r, uint64_t *ret_total, uint64_t *ret_connect)
 {
-	cleanup_fd int fd = new_socket(r->o);
+	_cleanup_close_ int fd = new_socket(r->o);
 	int err;
 
 	if (fd < 0)
@@ -435,8 +414,8 @@ static int listen_any(const struct opts *o)
 /* The child. `ready` gets one byte when clients may come; its end without one means failure. */
 static int server_main(const struct opts *o, int ready)
 {
-	cleanup_free char *buf = calloc(1, MAX_SIZE);
-	cleanup_fd int fd = -1;
+	_cleanup_free_ char *buf = calloc(1, MAX_SIZE);
+	_cleanup_close_ int fd = -1;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!buf || enter(o->server_ns, o->server_cgroup))
@@ -454,7 +433,7 @@ static int server_main(const struct opts *o, int ready)
 /* The caller owns the process: it has to kill it and wait for it, also after a failure. */
 static int start_server(const struct opts *o, pid_t *ret_pid)
 {
-	cleanup_fd int rd = -1, wr = -1;
+	_cleanup_close_ int rd = -1, wr = -1;
 	int pipefd[2];
 	char c;
 
@@ -467,8 +446,7 @@ static int start_server(const struct opts *o, pid_t *ret_pid)
 		return fail("start", "the server", -errno);
 	if (!*ret_pid)
 		_exit(server_main(o, wr));
-	close(wr);
-	wr = -1;
+	close(TAKE_FD(wr));
 	return read(rd, &c, 1) == 1 ? 0 : -EPIPE;
 }
 
@@ -496,13 +474,13 @@ static int open_connection(struct run *r)
 /* Packets that softirq hands to its thread are part of the path's cost. -1 where there is none. */
 static int open_ksoftirqd(int cpu)
 {
-	cleanup_dir DIR *proc = opendir("/proc");
+	_cleanup_(close_dir) DIR *proc = opendir("/proc");
 	char want[32], path[300];
 	const struct dirent *e;
 
 	snprintf(want, sizeof(want), "ksoftirqd/%d\n", cpu);
 	while (proc && (e = readdir(proc))) {
-		cleanup_file FILE *f = NULL;
+		_cleanup_fclose_ FILE *f = NULL;
 		char comm[32] = "";
 
 		if (e->d_name[0] < '1' || e->d_name[0] > '9')
@@ -572,6 +550,14 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Of sorted samples. */
+static double percentile_us(const struct samples *s, unsigned percent)
+{
+	size_t at = (size_t)s->n * percent / 100;
+
+	return s->ns[at] / 1e3;
+}
+
 static void print_samples(const char *name, struct samples *s)
 {
 	double sum = 0;
@@ -582,8 +568,8 @@ static void print_samples(const char *name, struct samples *s)
 	for (size_t i = 0; i < s->n; i++)
 		sum += s->ns[i];
 	printf(",\"%s\":{\"min\":%.3f,\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"mean\":%.3f}", name,
-		s->ns[0] / 1e3, s->ns[s->n / 2] / 1e3, s->ns[s->n * 9 / 10] / 1e3,
-		s->ns[s->n * 99 / 100] / 1e3, sum / (double)s->n / 1e3);
+		percentile_us(s, 0), percentile_us(s, 50), percentile_us(s, 90),
+		percentile_us(s, 99), sum / (double)s->n / 1e3);
 }
 
 static void print_run(struct run *r)
@@ -636,7 +622,7 @@ static int open_run(struct run *r)
 
 static int measure(const struct opts *o)
 {
-	cleanup_run struct run r = {
+	_cleanup_(free_run) struct run r = {
 		.o = o,
 		.fd = -1,
 		.ksoftirqd = open_ksoftirqd(o->cpu),
