@@ -156,8 +156,7 @@ static __noinline int nat_rewrite(struct __sk_buff *ctx, const struct lnt_flow *
 static __noinline int nat_quoted_side(struct __sk_buff *ctx, const struct packet *p, __u32 side,
 	const struct in6_addr *addr, __u32 port)
 {
-	__u32 l4_off = p->inner_off + (p->is4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
-	__u32 off = l4_off + port_off(p->key.proto, side), csum = p->l4_off + 2;
+	__u32 off = p->inner_l4_off + port_off(p->key.proto, side), csum = p->l4_off + 2;
 	__be16 old, new = (__be16)port;
 	__s64 diff = nat_addr(ctx, p->inner_off, p->is4, side, addr);
 

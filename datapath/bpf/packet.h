@@ -22,10 +22,11 @@ struct packet {
 	struct in6_addr outer_daddr;
 	__u16 l4_off;
 	__u16 inner_off; /* PKT_ERROR: offset of the header it quotes */
+	__u16 inner_l4_off;
 	__u8 flags;	 /* enum pkt_flag */
 	__u8 is4;
 	__u8 icmp_type;
-	__u8 pad;
+	__u8 pad[3];
 };
 
 enum parse_result { PARSE_OK = 0, PARSE_MALFORMED, PARSE_FRAGMENT, PARSE_NOT_IP };
@@ -292,6 +293,7 @@ static __noinline int parse_quoted(struct __sk_buff *ctx, struct packet *p)
 	r = parse_ports(ctx, l3.l4_off, p->is4, &inner, &type);
 	if (r)
 		return r;
+	p->inner_l4_off = (__u16)l3.l4_off;
 	p->key.saddr = l3.daddr;
 	p->key.daddr = l3.saddr;
 	p->key.sport = inner.dport;
