@@ -184,21 +184,48 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 	return flow_forward(ctx, &s->d.fwd, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
 }
 
-/* An ICMP error goes the way of the flow it is about, if there is one. */
+/*
+ * The pending connection whose opener the error is for, decided again if it is stale: its reply
+ * entry. NULL with *ret_reason set when it is denied by now.
+ */
+static __always_inline struct lnt_flow *error_pending(
+	struct __sk_buff *ctx, struct scratch *s, int *ret_reason)
+{
+	struct lnt_pending *pend = bpf_map_lookup_elem(&pending, &s->p.key);
+
+	if (!pend)
+		return NULL;
+	s->d = *pend;
+	if (s->d.fwd.epoch != epoch_now()) {
+		recall(s, &pend->reply);
+		*ret_reason = decide(ctx, s);
+	}
+	return *ret_reason ? NULL : &s->d.reply;
+}
+
+/*
+ * An ICMP error goes the way of the flow it is about, if there is one. It is about what its receiver
+ * has sent: one that is addressed to somebody else is about nothing.
+ */
 static __noinline int slow_error(struct __sk_buff *ctx, struct scratch *s)
 {
-	struct lnt_pending *pend;
-	struct lnt_flow *f;
+	struct lnt_flow *f = NULL;
+	int r = LNT_DROP_NONE;
 
 	if (!s)
 		return TC_ACT_SHOT;
-	f = bpf_map_lookup_elem(&flows, &s->p.key);
-	if (!f) {
-		pend = bpf_map_lookup_elem(&pending, &s->p.key);
-		if (pend)
-			f = &pend->reply;
+	if (addr_eq(&s->p.outer_daddr, &s->p.key.daddr)) {
+		f = bpf_map_lookup_elem(&flows, &s->p.key);
+		if (f && f->epoch != epoch_now()) {
+			r = redecide(ctx, s, f);
+			f = &s->flow;
+		} else if (!f) {
+			f = error_pending(ctx, s, &r);
+		}
 	}
-	if (!f) {
+	if (r > 0)
+		return slow_drop(ctx, s, r);
+	if (!f || r) {
 		if (bpf_map_lookup_elem(&endpoints, &s->p.outer_daddr) ||
 			scope_is_pod(s->p.key.scope))
 			return slow_drop(ctx, s, LNT_DROP_STRAY_ERROR);
