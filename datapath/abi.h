@@ -173,7 +173,10 @@ struct lnt_policy_value {
 };
 LNT_ASSERT_SIZE(lnt_policy_value, 8);
 
-/* Services at the socket: frontend -> {id, count}, then {id, slot} -> backend. */
+/*
+ * Services: frontend -> backend sets, then {set, slot} -> backend. A frontend of port 0 and protocol
+ * 0 stands for every port of a service address that has no frontend of its own: refused.
+ */
 struct lnt_service_key {
 	struct in6_addr addr;
 	__be16 port;
@@ -182,14 +185,49 @@ struct lnt_service_key {
 };
 LNT_ASSERT_SIZE(lnt_service_key, 20);
 
-struct lnt_service_value {
-	__u32 id;    /* never reused while entries of it exist */
-	__u32 count; /* backends in slots 0..count-1; 0: refuse */
+enum lnt_service_flag {
+	LNT_SVC_EXTERNAL = 1 << 0, /* served to clients from outside: NodePort, external, balancer */
+	LNT_SVC_LOCAL = 1 << 1,	   /* externalTrafficPolicy Local: outside clients keep their address */
+	LNT_SVC_RANGES = 1 << 2,   /* outside clients must be in the frontend's source ranges */
+	LNT_SVC_HOST_ONLY = 1 << 3, /* for the node's own sockets only: NodePort at a loopback address */
 };
-LNT_ASSERT_SIZE(lnt_service_value, 8);
+
+struct lnt_service_value {
+	__u32 set;	/* backends for pods and nodes; never reused while entries of it exist */
+	__u32 count;	/* in slots 0..count-1; 0: refuse */
+	__u32 ext_set;	/* the same for clients from outside, LNT_SVC_EXTERNAL only */
+	__u32 ext_count;
+	__u32 affinity; /* seconds that a client keeps its backend, 0: no affinity */
+	__u32 flags;	/* enum lnt_service_flag */
+};
+LNT_ASSERT_SIZE(lnt_service_value, 24);
+
+/* Source ranges of a frontend with LNT_SVC_RANGES: LPM over {set, address}. */
+struct lnt_range_key {
+	__u32 prefixlen; /* 32 and more: the set matches as a whole */
+	__u32 set;	 /* the frontend's lnt_service_value.set */
+	struct in6_addr addr;
+};
+LNT_ASSERT_SIZE(lnt_range_key, 24);
+
+/* Session affinity: a client and the backend it keeps. */
+struct lnt_affinity_key {
+	__u64 client[2]; /* the address, or {netns cookie, 0} at the socket */
+	__u32 set;
+	__u32 pad;
+};
+LNT_ASSERT_SIZE(lnt_affinity_key, 24);
+
+struct lnt_affinity_value {
+	__u64 used; /* ns, CLOCK_MONOTONIC */
+	struct in6_addr addr;
+	__be16 port;
+	__u8 pad[6];
+};
+LNT_ASSERT_SIZE(lnt_affinity_value, 32);
 
 struct lnt_backend_key {
-	__u32 service_id;
+	__u32 set;
 	__u32 slot;
 };
 LNT_ASSERT_SIZE(lnt_backend_key, 8);

@@ -12,5 +12,5 @@ struct lnt_sync {
 	struct lnt_table cidrs;
 	struct lnt_table services; /* lnt_service_key -> lnt_service_value */
 	struct lnt_table backends; /* lnt_backend_key -> lnt_backend_value */
-	uint32_t next_service_id;
+	uint32_t next_set; /* number of the next backend set */
 };

@@ -35,10 +35,10 @@ static void fill(struct lnt_sync *s, const struct lnt_service_state *want,
 	for (size_t i = 0; i < want->n_frontends; i++) {
 		const struct lnt_frontend *f = &want->frontends[i];
 		const struct lnt_service_value *known = lnt_table_get(&s->services, &f->key);
-		uint32_t id = known ? known->id : s->next_service_id++;
+		uint32_t id = known ? known->set : s->next_set++;
 
 		services[i].key = f->key;
-		services[i].value = (struct lnt_service_value){.id = id, .count = f->n_backends};
+		services[i].value = (struct lnt_service_value){.set = id, .count = f->n_backends};
 		for (uint32_t slot = 0; slot < f->n_backends; slot++) {
 			backends[n].key = (struct lnt_backend_key){id, slot};
 			backends[n].value = want->backends[f->first_backend + slot];

@@ -32,13 +32,13 @@ int lnt_sync_new(const char *bpf_root, struct lnt_err *e, struct lnt_sync **ret_
 		(r = lnt_table_read(&s->services, "services", s->maps.services, e)) ||
 		(r = lnt_table_read(&s->backends, "backends", s->maps.backends, e)))
 		return r;
-	s->next_service_id = 1;
+	s->next_set = 1;
 	for (size_t i = 0; i < s->services.n; i++) {
 		v = (const void *)(s->services.items +
 			i * (sizeof(struct lnt_service_key) + sizeof(*v)) +
 			sizeof(struct lnt_service_key));
-		if (v->id >= s->next_service_id)
-			s->next_service_id = v->id + 1;
+		if (v->set >= s->next_set)
+			s->next_set = v->set + 1;
 	}
 	*ret_sync = TAKE_PTR(s);
 	return 0;

@@ -110,7 +110,7 @@ static __noinline int decide_service(struct scratch *s)
 		return LNT_DROP_NO_BACKEND;
 	if (l4_csum_off(sk.proto) < 0)
 		return LNT_DROP_UNKNOWN_L4;
-	bk.service_id = svc->id;
+	bk.set = svc->set;
 	bk.slot = tuple_hash(&s->d.orig) % svc->count;
 	backend = bpf_map_lookup_elem(&backends, &bk);
 	if (!backend)

@@ -65,7 +65,7 @@ static __always_inline struct lnt_backend_value *sock_backend(
 	*ret_is_service = !!svc;
 	if (!svc || !svc->count)
 		return NULL;
-	bk.service_id = svc->id;
+	bk.set = svc->set;
 	bk.slot = pick % svc->count;
 	return bpf_map_lookup_elem(&backends, &bk);
 }

@@ -175,10 +175,10 @@ static void services_keep_their_id(void **state)
 	uint32_t id;
 
 	want_service(s, "10.96.0.1", 2, 3);
-	id = service_get(s, "10.96.0.1").id;
+	id = service_get(s, "10.96.0.1").set;
 	want_service(s, "10.96.0.1", 2, 0);
 	want_service(s, "10.96.0.1", 4, 3); /* two slots and the count */
-	assert_int_equal(service_get(s, "10.96.0.1").id, id);
+	assert_int_equal(service_get(s, "10.96.0.1").set, id);
 	assert_int_equal(service_get(s, "10.96.0.1").count, 4);
 	lnt_sync_free(s);
 
@@ -186,11 +186,11 @@ static void services_keep_their_id(void **state)
 	s = sync_open();
 	want_service(s, "10.96.0.1", 4, 0);
 	want_service(s, "10.96.0.1", 1, 5); /* the count, early and with the rest, three slots */
-	assert_int_equal(service_get(s, "10.96.0.1").id, id);
+	assert_int_equal(service_get(s, "10.96.0.1").set, id);
 	assert_int_equal(s->backends.n, 1);
 	/* Another service never takes an id that was in use. */
 	want_service(s, "10.96.0.2", 1, 4);
-	assert_int_not_equal(service_get(s, "10.96.0.2").id, id);
+	assert_int_not_equal(service_get(s, "10.96.0.2").set, id);
 	lnt_sync_free(s);
 }
 
