@@ -141,14 +141,6 @@ static __noinline int decide_masquerade(struct scratch *s)
 	struct lnt_flow_key rk = {};
 	__u32 range, h;
 
-	if (s->kept.valid) {
-		if (s->kept.flags & LNT_F_NAT_SRC) {
-			s->d.fwd.flags |= LNT_F_NAT_SRC;
-			s->d.fwd.nat_saddr = s->kept.saddr;
-			s->d.fwd.nat_sport = s->kept.sport;
-		}
-		return LNT_DROP_NONE;
-	}
 	if (l4_csum_off(s->eff.proto) < 0)
 		return LNT_DROP_UNKNOWN_L4;
 	s->d.fwd.nat_saddr = addr_is4(&s->eff.saddr) ? cfg.masq4 : cfg.masq6;
@@ -258,9 +250,16 @@ static __noinline int decide_target(
 	r = route(ctx, &s->eff.saddr, &s->eff.daddr, scope, f);
 	if (r)
 		return r;
-	if (f->action == LNT_ACT_NEIGH && f->dst_identity == LNT_ID_WORLD && needs_masquerade(s))
-		return decide_masquerade(s);
-	return LNT_DROP_NONE;
+	/* What is up keeps what it has, and what it has not. */
+	if (s->kept.flags & LNT_F_NAT_SRC) {
+		f->flags |= LNT_F_NAT_SRC;
+		f->nat_saddr = s->kept.saddr;
+		f->nat_sport = s->kept.sport;
+	}
+	if (s->kept.valid || f->action != LNT_ACT_NEIGH || f->dst_identity != LNT_ID_WORLD ||
+		!needs_masquerade(s))
+		return LNT_DROP_NONE;
+	return decide_masquerade(s);
 }
 
 /* Policy of both ends that live here; a pod may always talk to itself. Returns a reason. */
