@@ -133,6 +133,14 @@ static __always_inline bool reply_key_ok(const struct lnt_flow_key *rk, const st
 	return !f || (addr_eq(&f->nat_daddr, &s->d.orig.saddr) && f->nat_dport == s->d.orig.sport);
 }
 
+/* ICMP but an echo request, whose answer nothing would match. One of identifier 0 looks the same. */
+static __always_inline bool icmp_no_request(const struct lnt_flow_key *k)
+{
+	if (k->proto != IPPROTO_ICMP && k->proto != IPPROTO_ICMPV6)
+		return false;
+	return !k->sport || k->dport;
+}
+
 #define MASQ_TRIES 16
 
 /* Chooses the source that hides a pod from a world that has no way back to it. */
@@ -141,7 +149,7 @@ static __noinline int decide_masquerade(struct scratch *s)
 	struct lnt_flow_key rk = {};
 	__u32 range, h;
 
-	if (l4_csum_off(s->eff.proto) < 0)
+	if (l4_csum_off(s->eff.proto) < 0 || icmp_no_request(&s->eff))
 		return LNT_DROP_UNKNOWN_L4;
 	s->d.fwd.nat_saddr = addr_is4(&s->eff.saddr) ? cfg.masq4 : cfg.masq6;
 	rk.saddr = s->eff.daddr;
