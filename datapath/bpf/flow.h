@@ -91,6 +91,12 @@ static __always_inline int flow_send(struct __sk_buff *ctx, const struct lnt_flo
 	return flow_output(ctx, f);
 }
 
+/* Addressed to the node itself, whose stack would take it for its own. */
+static __always_inline bool flow_is_masq_reply(const struct lnt_flow *f)
+{
+	return (f->flags & (LNT_F_REPLY | LNT_F_NAT_DST)) == (LNT_F_REPLY | LNT_F_NAT_DST);
+}
+
 /*
  * Rewrites and sends a packet as its flow says. Routed packets lose a hop; one with none left goes
  * to the stack as it is, which knows how to complain to its sender. @l4_off and @no_l4 tell NAT
@@ -100,7 +106,7 @@ static __always_inline int flow_forward(struct __sk_buff *ctx, const struct lnt_
 	const struct lnt_flow_key *key, __u16 l4_off, bool no_l4)
 {
 	if (f->action != LNT_ACT_STACK && hop_limit(ctx) <= 1)
-		return LNT_NEXT;
+		return flow_is_masq_reply(f) ? drop(ctx, LNT_DROP_TTL) : LNT_NEXT;
 	if (f->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST) &&
 		nat_rewrite(ctx, f, key, l4_off, no_l4))
 		return drop(ctx, LNT_DROP_INTERNAL);
