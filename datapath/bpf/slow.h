@@ -3,8 +3,8 @@
 /*
  * The slow path: packets of no known flow, of flows decided before the epoch moved, and the odd
  * shapes. A new connection waits in `pending`, filed under the key of its replies, until a reply (or
- * a second packet of the opener that is no SYN) makes it established: then both its directions enter
- * `flows`.
+ * a second packet of the opener, if it is not TCP) makes it established: then both its directions
+ * enter `flows`.
  */
 #include "datapath/bpf/decide.h"
 #include "datapath/bpf/neighbour.h"
@@ -179,7 +179,8 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 		count(LNT_CNT_FLOW_NEW);
 	}
 	flow_touch(&s->d.fwd, ctx, s->p.flags);
-	if (!known || s->p.flags & PKT_SYN || !establish(s))
+	/* Only TCP must be answered, or a flood of anything but SYNs would fill the flows. */
+	if (!known || s->d.orig.proto == IPPROTO_TCP || !establish(s))
 		bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_ANY);
 	return flow_forward(ctx, &s->d.fwd, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
 }
