@@ -179,6 +179,9 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 		count(LNT_CNT_FLOW_NEW);
 	}
 	flow_touch(&s->d.fwd, ctx, s->p.flags);
+	/* What was closed with these ports is over; its entries would take the new one's packets. */
+	if (s->p.flags & PKT_SYN && !bpf_map_delete_elem(&flows, &s->d.orig))
+		bpf_map_delete_elem(&flows, &s->reply_key);
 	/* Only TCP must be answered, or a flood of anything but SYNs would fill the flows. */
 	if (!known || s->d.orig.proto == IPPROTO_TCP || !establish(s))
 		bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_ANY);
