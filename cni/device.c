@@ -16,6 +16,7 @@
 
 #define LOOPBACK_IFINDEX 1 /* in every namespace (include/net/net_namespace.h) */
 #define DEFAULT_MTU	 1500
+#define SECOND_METRIC	 4096 /* above what others use, IPv6's default 1024 among them */
 
 static struct in6_addr gateway(bool v4)
 {
@@ -160,37 +161,63 @@ int lnt_device_attach(const char *bpf_root, const struct lnt_endpoint *ep, struc
 
 /* --- inside the container --------------------------------------------------------------------- */
 
-/* What one family needs, queued. */
-static void queue_family(struct lnt_nl *pod, const struct lnt_endpoint *ep,
-	const struct in6_addr *addr, uint32_t ifindex, const struct lnt_ipam_result *ipam)
+struct pod_setup {
+	struct lnt_nl *nl;
+	const struct lnt_endpoint *ep;
+	const struct lnt_ipam_result *ipam;
+	uint32_t ifindex;
+};
+
+/* Does @change with each route of the family; @metric takes the place of one that is not given. */
+static int each_route(const struct pod_setup *p, bool v4, uint32_t metric,
+	int (*change)(struct lnt_nl *nl, const struct lnt_route *route, struct lnt_err *e))
 {
-	bool v4 = lnt_addr_is4(addr);
 	struct in6_addr gw = gateway(v4);
 	struct lnt_route route = {.dst = single(&gw),
-		.oif = ifindex,
+		.oif = p->ifindex,
 		.scope = RT_SCOPE_LINK,
-		.protocol = RTPROT_BOOT};
+		.protocol = RTPROT_BOOT,
+		.priority = metric};
+	int r = v4 ? change(p->nl, &route, NULL) : 0;
 
-	lnt_addr_add(pod, ifindex, addr, (uint8_t)lnt_addr_bits(addr), NULL);
-	lnt_neigh_set(pod, ifindex, &gw, ep->host_mac, NULL);
-	if (v4)
-		lnt_route_add(pod, &route, NULL);
 	route.scope = RT_SCOPE_UNIVERSE;
 	route.gw = gw;
 	route.has_gw = true;
 	route.onlink = true;
-	for (unsigned i = 0; i < ipam->n_routes; i++) {
-		const struct lnt_ipam_route *r = &ipam->routes[i];
+	for (unsigned i = 0; i < p->ipam->n_routes; i++) {
+		const struct lnt_ipam_route *given = &p->ipam->routes[i];
 
-		if (lnt_addr_is4(&r->dst.addr) != v4)
+		if (lnt_addr_is4(&given->dst.addr) != v4)
 			continue;
-		route.dst = r->dst;
-		route.mtu = r->mtu;
-		route.advmss = r->advmss;
-		route.priority = r->priority;
-		route.table = r->table;
-		lnt_route_add(pod, &route, NULL);
+		route.dst = given->dst;
+		route.mtu = given->mtu;
+		route.advmss = given->advmss;
+		route.priority = given->priority ? given->priority : metric;
+		route.table = given->table;
+		r = change(p->nl, &route, NULL);
 	}
+	return r;
+}
+
+static int setup_family(const struct pod_setup *p, const struct in6_addr *addr, struct lnt_err *e)
+{
+	bool v4 = lnt_addr_is4(addr);
+	struct in6_addr gw = gateway(v4);
+	struct lnt_err why = {};
+	int r;
+
+	lnt_nl_batch(p->nl);
+	lnt_addr_add(p->nl, p->ifindex, addr, (uint8_t)lnt_addr_bits(addr), NULL);
+	lnt_neigh_set(p->nl, p->ifindex, &gw, p->ep->host_mac, NULL);
+	each_route(p, v4, 0, lnt_route_add);
+	r = lnt_nl_flush(p->nl, &why);
+	if (r != -EEXIST)
+		return r ? lnt_err_set(e, r, "%s", why.msg) : 0;
+	/* Another interface of the container has the same routes: ours come after them. */
+	each_route(p, v4, 0, lnt_route_del);
+	lnt_nl_batch(p->nl);
+	each_route(p, v4, SECOND_METRIC + p->ifindex, lnt_route_add);
+	return lnt_nl_flush(p->nl, e);
 }
 
 /* Runtimes may switch IPv6 off in new containers; an IPv6 address means it is wanted. */
@@ -209,25 +236,18 @@ static int enable_ipv6(int netns, const char *ifname, struct lnt_err *e)
 int lnt_device_setup_pod(const struct lnt_sides *s, const struct lnt_endpoint *ep, uint32_t ifindex,
 	const struct lnt_ipam_result *ipam, struct lnt_err *e)
 {
+	struct pod_setup p = {.nl = s->pod, .ep = ep, .ipam = ipam, .ifindex = ifindex};
 	struct lnt_err why = {};
-	int r;
+	int r = lnt_link_set_up(s->pod, ifindex, &why);
 
-	lnt_nl_batch(s->pod);
-	lnt_link_set_up(s->pod, LOOPBACK_IFINDEX, NULL);
-	lnt_link_set_up(s->pod, ifindex, NULL);
-	for (unsigned i = 0; i < ep->n_addrs; i++)
-		queue_family(s->pod, ep, &ep->addrs[i], ifindex, ipam);
-	r = lnt_nl_flush(s->pod, &why);
-	if (r == -EACCES) { /* of all requests only those of IPv6 can be refused so */
-		why = (struct lnt_err){};
-		r = enable_ipv6(s->netns, ep->ifname, &why);
-		lnt_nl_batch(s->pod);
-		for (unsigned i = 0; !r && i < ep->n_addrs; i++) {
-			if (!lnt_addr_is4(&ep->addrs[i]))
-				queue_family(s->pod, ep, &ep->addrs[i], ifindex, ipam);
+	for (unsigned i = 0; !r && i < ep->n_addrs; i++) {
+		r = setup_family(&p, &ep->addrs[i], &why);
+		if (r == -EACCES && !lnt_addr_is4(&ep->addrs[i])) {
+			why = (struct lnt_err){};
+			r = enable_ipv6(s->netns, ep->ifname, &why);
+			if (!r)
+				r = setup_family(&p, &ep->addrs[i], &why);
 		}
-		if (!r)
-			r = lnt_nl_flush(s->pod, &why);
 	}
 	return r ? lnt_fail(e, LNT_CNI_INTERNAL, r, "in the container: %s", why.msg) : 0;
 }
@@ -258,15 +278,17 @@ static int node_sysctls(const struct lnt_endpoint *ep, struct lnt_err *e)
 }
 
 /*
- * The far side was set up without a carrier, so its queue starts with the carrier event, which
- * waits for a work queue. A look at the device has it handled now (linkwatch_sync_dev(),
- * Linux 6.8), so that the container's first packet is not lost.
+ * Loopback comes up with the device, so that a failed ADD leaves it as it was. The far side was set
+ * up without a carrier, so its queue starts with the carrier event, which waits for a work queue: a
+ * look at the device has that handled now (linkwatch_sync_dev(), Linux 6.8), and no first packet is
+ * lost.
  */
-static void settle(const struct lnt_sides *s, const struct lnt_endpoint *ep)
+static int finish_pod(const struct lnt_sides *s, const struct lnt_endpoint *ep, struct lnt_err *e)
 {
 	struct lnt_link link;
+	int r = lnt_link_set_up(s->pod, LOOPBACK_IFINDEX, e);
 
-	lnt_link_get(s->pod, ep->ifname, 0, NULL, &link);
+	return r ? r : lnt_link_get(s->pod, ep->ifname, 0, e, &link);
 }
 
 int lnt_device_setup_node(
@@ -289,8 +311,7 @@ int lnt_device_setup_node(
 		lnt_route_replace(s->node, &route, NULL);
 	}
 	r = lnt_nl_flush(s->node, e);
-	if (r)
-		return lnt_fail_code(e, LNT_CNI_INTERNAL, r);
-	settle(s, ep);
-	return 0;
+	if (!r)
+		r = finish_pod(s, ep, e);
+	return lnt_fail_code(e, LNT_CNI_INTERNAL, r);
 }

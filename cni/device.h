@@ -32,11 +32,12 @@ int lnt_device_create(const struct lnt_sides *s, uint32_t mtu, const char *bpf_r
 /* Attaches both programs to the near side. */
 int lnt_device_attach(const char *bpf_root, const struct lnt_endpoint *ep, struct lnt_err *e);
 
-/* Loopback, addresses, routes and the gateways' neighbour entries inside the container. */
+/* Addresses, routes and the gateways' neighbour entries inside the container; its side is up then.
+ */
 int lnt_device_setup_pod(const struct lnt_sides *s, const struct lnt_endpoint *ep, uint32_t ifindex,
 	const struct lnt_ipam_result *ipam, struct lnt_err *e);
 
-/* Sysctls, neighbour entries and routes of the near side, and sets it up: packets pass. */
+/* Sysctls, neighbours and routes of the near side; sets it and the loopback up: packets pass. */
 int lnt_device_setup_node(
 	const struct lnt_sides *s, const struct lnt_endpoint *ep, struct lnt_err *e);
 

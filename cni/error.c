@@ -61,7 +61,9 @@ static const char *advice(unsigned code)
 		return "the container runtime passes these variables; see CNI SPEC.md, "
 		       "\"Parameters\"";
 	case LNT_CNI_IO_FAILURE:
-		return "linnet keeps its state below runDir, which must be writable for it";
+		return "the configuration comes on standard input; linnet's state lies below "
+		       "runDir, "
+		       "which must be writable";
 	case LNT_CNI_DECODE_FAILURE:
 	case LNT_CNI_INVALID_CONFIG:
 		return "check linnet's file in the runtime's CNI configuration folder (usually "

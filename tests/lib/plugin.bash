@@ -83,8 +83,9 @@ pin_programs() {
 agent_up() {
 	[ -z "${1:-}" ] || echo "$1" >"$DIR/mode"
 	on_node ln -sf "$DIR/mode" "$RUN/cni.sock.mode"
-	on_node /usr/bin/python3 "$LNT_TOP/tests/tools/fake_agent.py" "$RUN/cni.sock" "$DIR/agent.log" \
-		>/dev/null 2>"$DIR/agent.err" 3>&- &
+	# Not by way of on_node: the id has to be that of the process itself.
+	nsenter -t "$NODE_PID" -m -n -- /usr/bin/python3 "$LNT_TOP/tests/tools/fake_agent.py" \
+		"$RUN/cni.sock" "$DIR/agent.log" >/dev/null 2>"$DIR/agent.err" 3>&- &
 	AGENT_PID=$!
 	wait_until 10 on_node socat -u OPEN:/dev/null "UNIX-CONNECT:$RUN/cni.sock"
 }
@@ -164,11 +165,12 @@ host_device() { jq -r '.interfaces[] | select(has("sandbox") | not).name' "$DIR/
 node_state() {
 	on_node sh -c "
 		ip -o link | sed 's/@.*//; s/<.*//'
-		ip route show table all; ip -6 route show table all; ip neigh; ip -6 neigh
+		{ ip route show table all; ip -6 route show table all; } | grep -v 'ff00::/8\|^fe80::'
+		ip neigh
 		find '$BPF' | sort
 		find '$RUN' -mindepth 2 ! -path '$RUN/ipam*' | sort
 		grep -h ^used '$RUN/ipam/addresses' 2>/dev/null || true"
-	in_pod sh -c 'ip -o link show type veth; ip -o addr; ip route; ip -6 route'
+	in_pod sh -c 'ip -o link show type veth; ip -o addr show scope global; ip route; ip -6 route'
 }
 
 # unchanged COMMAND...: the command leaves the state as it was before.
