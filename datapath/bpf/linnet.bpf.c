@@ -96,6 +96,7 @@ int sweep(struct lnt_sweep *s)
 	struct lnt_sweep work = *s;
 
 	bpf_for_each_map_elem(&flows, sweep_one, &work, 0);
+	bpf_for_each_map_elem(&pending, sweep_pending, &work, 0);
 	s->seen = work.seen;
 	s->removed = work.removed;
 	return 0;

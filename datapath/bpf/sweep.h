@@ -3,7 +3,8 @@
 /*
  * Ageing: the agent runs `sweep` at an interval; each run counts one more idle sweep for every flow
  * and removes those past their limit. Packets clear the count, so the fast path needs no clock. A
- * direction goes only when the other one is idle as well.
+ * direction goes only when the other one is idle as well. Pending connections age alike; the LRU
+ * that they are in makes room for new ones and no more.
  */
 #include "datapath/bpf/flow.h"
 
@@ -40,5 +41,14 @@ static long sweep_one(
 		return 0;
 	bpf_map_delete_elem(&flows, key);
 	s->removed++;
+	return 0;
+}
+
+/* A connection that nobody has answered: it lets answers in until it goes. */
+static long sweep_pending(
+	void *map, const struct lnt_flow_key *key, struct lnt_pending *p, struct lnt_sweep *s)
+{
+	if (p->fwd.idle++ >= s->other_idle)
+		bpf_map_delete_elem(&pending, key);
 	return 0;
 }
