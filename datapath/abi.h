@@ -307,6 +307,8 @@ enum lnt_drop {
 	LNT_DROP_MULTICAST,	  /* multicast and broadcast are not forwarded */
 	LNT_DROP_NAT_PORTS,	  /* no free port to masquerade with */
 	LNT_DROP_NO_BACKEND,	  /* service without endpoints */
+	LNT_DROP_NO_SERVICE,	  /* a service's address, and none of its ports */
+	LNT_DROP_SOURCE_RANGE,	  /* outside client not in the service's source ranges */
 	LNT_DROP_STRAY_ERROR,	  /* ICMP error about no known connection */
 	LNT_DROP_INTERNAL,	  /* a helper failed that should not */
 	LNT_DROP_MAX,

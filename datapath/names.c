@@ -21,6 +21,8 @@ static const char *const drop_texts[LNT_DROP_MAX] = {
 	[LNT_DROP_MULTICAST] = "multicast",
 	[LNT_DROP_NAT_PORTS] = "nat-ports",
 	[LNT_DROP_NO_BACKEND] = "no-backend",
+	[LNT_DROP_NO_SERVICE] = "no-service",
+	[LNT_DROP_SOURCE_RANGE] = "source-range",
 	[LNT_DROP_STRAY_ERROR] = "stray-icmp-error",
 	[LNT_DROP_INTERNAL] = "internal",
 };

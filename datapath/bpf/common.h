@@ -23,14 +23,14 @@
 #endif
 
 /* Of linux/icmp.h and linux/if_arp.h, which drag the C library in. */
-#define ICMP_ECHOREPLY	    0
-#define ICMP_DEST_UNREACH   3
-#define ICMP_SOURCE_QUENCH  4
-#define ICMP_ECHO	    8
-#define ICMP_TIME_EXCEEDED  11
-#define ICMP_PARAMETERPROB  12
-#define ARPOP_REQUEST	    1
-#define ARPOP_REPLY	    2
+#define ICMP_ECHOREPLY	   0
+#define ICMP_DEST_UNREACH  3
+#define ICMP_SOURCE_QUENCH 4
+#define ICMP_ECHO	   8
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETERPROB 12
+#define ARPOP_REQUEST	   1
+#define ARPOP_REPLY	   2
 
 #define IP_OFFSET 0x1fff
 #define IP_MF	  0x2000
@@ -44,7 +44,7 @@ extern const volatile struct lnt_config cfg;
 static __always_inline bool addr_eq(const struct in6_addr *a, const struct in6_addr *b)
 {
 	return a->s6_addr32[0] == b->s6_addr32[0] && a->s6_addr32[1] == b->s6_addr32[1] &&
-	       a->s6_addr32[2] == b->s6_addr32[2] && a->s6_addr32[3] == b->s6_addr32[3];
+		a->s6_addr32[2] == b->s6_addr32[2] && a->s6_addr32[3] == b->s6_addr32[3];
 }
 
 static __always_inline void addr_set4(struct in6_addr *a, __be32 v4)
@@ -71,7 +71,7 @@ static __always_inline bool addr_is_multicast(const struct in6_addr *a)
 static __always_inline bool mac_eq(const __u8 *a, const __u8 *b)
 {
 	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
-		 (a[5] ^ b[5]));
+		(a[5] ^ b[5]));
 }
 
 static __always_inline void mac_copy(__u8 *dst, const __u8 *src)

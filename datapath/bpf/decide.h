@@ -7,6 +7,7 @@
  */
 #include "datapath/bpf/policy.h"
 #include "datapath/bpf/route.h"
+#include "datapath/bpf/service.h"
 
 /* Translation that an existing connection has already and must keep. */
 struct kept_nat {
@@ -28,6 +29,8 @@ struct scratch {
 	struct lnt_flow_key eff; /* the opener's key after service translation */
 	struct kept_nat kept;
 	struct drop_info why;
+	__u32 ifindex; /* where the packet at hand was seen */
+	__u32 pad;
 	struct lnt_flow flow; /* a new value for an entry that exists */
 };
 
@@ -76,6 +79,19 @@ static __always_inline __u32 peer_identity(const struct in6_addr *addr)
 	return peer ? peer->identity : LNT_ID_WORLD;
 }
 
+/* What every pod has as its next hop, on its own link: 169.254.1.1 and fe80::1. */
+static __always_inline void gateway_address(bool is4, struct in6_addr *addr)
+{
+	if (is4) {
+		addr_set4(addr, bpf_htonl(0xa9fe0101));
+		return;
+	}
+	addr->s6_addr32[0] = bpf_htonl(0xfe800000);
+	addr->s6_addr32[1] = 0;
+	addr->s6_addr32[2] = 0;
+	addr->s6_addr32[3] = bpf_htonl(1);
+}
+
 static __always_inline void flow_to_pod(struct lnt_flow *f, const struct lnt_endpoint_value *ep)
 {
 	f->action = LNT_ACT_PEER;
@@ -85,13 +101,18 @@ static __always_inline void flow_to_pod(struct lnt_flow *f, const struct lnt_end
 	mac_copy(f->new_smac, ep->host_mac);
 }
 
-/* Translates a service address that no socket hook has: backend into s->eff. Returns a reason. */
+/*
+ * Translates a service address that no socket hook has: backend into s->eff. From the wire only
+ * what is served to the outside is a service. Returns a reason.
+ */
 static __noinline int decide_service(struct scratch *s)
 {
-	struct lnt_backend_value *backend;
+	bool outside = s->d.orig.scope == LNT_SCOPE_NODE;
+	struct lnt_affinity_key client = {};
 	struct lnt_service_value *svc;
-	struct lnt_service_key sk = {};
-	struct lnt_backend_key bk = {};
+	struct backend backend = {};
+	__u32 count, slot;
+	bool found;
 
 	if (s->kept.valid) {
 		if (s->kept.flags & LNT_F_NAT_DST) {
@@ -100,23 +121,26 @@ static __noinline int decide_service(struct scratch *s)
 		}
 		return LNT_DROP_NONE;
 	}
-	sk.addr = s->d.orig.daddr;
-	sk.port = s->d.orig.dport;
-	sk.proto = s->d.orig.proto;
-	svc = bpf_map_lookup_elem(&services, &sk);
-	if (!svc)
+	svc = service_find(&s->d.orig.daddr, s->d.orig.dport, s->d.orig.proto);
+	if (!svc || svc->flags & LNT_SVC_HOST_ONLY || (outside && !(svc->flags & LNT_SVC_EXTERNAL)))
 		return LNT_DROP_NONE;
-	if (!svc->count)
-		return LNT_DROP_NO_BACKEND;
-	if (l4_csum_off(sk.proto) < 0)
+	client.set = outside ? svc->ext_set : svc->set;
+	count = outside ? svc->ext_count : svc->count;
+	if (!count)
+		return svc->set ? LNT_DROP_NO_BACKEND : LNT_DROP_NO_SERVICE;
+	if (l4_csum_off(s->d.orig.proto) < 0)
 		return LNT_DROP_UNKNOWN_L4;
-	bk.set = svc->set;
-	bk.slot = tuple_hash(&s->d.orig) % svc->count;
-	backend = bpf_map_lookup_elem(&backends, &bk);
-	if (!backend)
+	slot = tuple_hash(&s->d.orig) % count;
+	if (svc->affinity) {
+		__builtin_memcpy(client.client, &s->d.orig.saddr, sizeof(client.client));
+		found = backend_of_client(&client, svc->affinity, slot, &backend);
+	} else {
+		found = backend_at(client.set, slot, &backend);
+	}
+	if (!found)
 		return LNT_DROP_NO_BACKEND;
-	s->eff.daddr = backend->addr;
-	s->eff.dport = backend->port;
+	s->eff.daddr = backend.addr;
+	s->eff.dport = backend.port;
 	return LNT_DROP_NONE;
 }
 
@@ -133,7 +157,8 @@ static __always_inline bool reply_key_ok(const struct lnt_flow_key *rk, const st
 	return !f || (addr_eq(&f->nat_daddr, &s->d.orig.saddr) && f->nat_dport == s->d.orig.sport);
 }
 
-/* ICMP but an echo request, whose answer nothing would match. One of identifier 0 looks the same. */
+/* ICMP but an echo request, whose answer nothing would match. One of identifier 0 looks the same.
+ */
 static __always_inline bool icmp_no_request(const struct lnt_flow_key *k)
 {
 	if (k->proto != IPPROTO_ICMP && k->proto != IPPROTO_ICMPV6)
@@ -195,8 +220,8 @@ static __noinline int decide_source(
 		/* It was a pod that was asked, or a known pod asks with an address of nobody. */
 		if (!src_ep)
 			return s->p.key.scope == scope && bpf_map_lookup_elem(&devices, &scope)
-				       ? LNT_DROP_SPOOFED_IP
-				       : LNT_DROP_NO_ENDPOINT;
+				? LNT_DROP_SPOOFED_IP
+				: LNT_DROP_NO_ENDPOINT;
 		if (src_ep->ifindex != scope)
 			return LNT_DROP_SPOOFED_IP;
 		s->d.fwd.src_identity = src_ep->identity;
@@ -231,7 +256,6 @@ static __noinline int decide_target(
 {
 	__u32 scope = s->d.orig.scope;
 	struct lnt_flow *f = &s->d.fwd;
-	int r;
 
 	if (scope & LNT_SCOPE_TO_POD) {
 		if (!dst_ep || dst_ep->ifindex != (scope & ~LNT_SCOPE_TO_POD))
@@ -245,29 +269,48 @@ static __noinline int decide_target(
 		flow_to_pod(f, dst_ep);
 		return LNT_DROP_NONE;
 	}
-	if (scope == LNT_SCOPE_NODE)
+	if (scope == LNT_SCOPE_NODE && !(f->flags & LNT_F_NAT_DST))
 		return DECIDE_NOT_OURS;
 	if (addr_stays(&s->eff.daddr))
 		return LNT_DROP_NO_ROUTE;
-	/* The agent lists all addresses of the node, so that what else goes to the stack is not it. */
+	/* The agent lists all addresses of the node, so that what else goes to the stack is not it.
+	 */
 	f->dst_identity = peer_identity(&s->eff.daddr);
 	if (f->dst_identity == LNT_ID_HOST) {
 		f->action = LNT_ACT_STACK;
 		return LNT_DROP_NONE;
 	}
-	r = route(ctx, &s->eff.saddr, &s->eff.daddr, scope, f);
-	if (r)
-		return r;
-	/* What is up keeps what it has, and what it has not. */
-	if (s->kept.flags & LNT_F_NAT_SRC) {
-		f->flags |= LNT_F_NAT_SRC;
+	return route(ctx, &s->eff.saddr, &s->eff.daddr, scope ? scope : s->ifindex, f);
+}
+
+/*
+ * A source that the answers find their way back to: the node's, where a pod talks to a world that
+ * has no way to it and where a client from outside is sent on to another node; the gateway's, where
+ * a pod talks to itself through a service. What is up keeps what it has. Returns a reason.
+ */
+static __noinline int decide_source_nat(struct scratch *s, const struct lnt_endpoint_value *src_ep,
+	const struct lnt_endpoint_value *dst_ep)
+{
+	struct lnt_flow *f = &s->d.fwd;
+
+	if (s->kept.valid) {
+		f->flags |= s->kept.flags & LNT_F_NAT_SRC;
 		f->nat_saddr = s->kept.saddr;
 		f->nat_sport = s->kept.sport;
-	}
-	if (s->kept.valid || f->action != LNT_ACT_NEIGH || f->dst_identity != LNT_ID_WORLD ||
-		!needs_masquerade(s))
 		return LNT_DROP_NONE;
-	return decide_masquerade(s);
+	}
+	if (f->flags & LNT_F_NAT_DST && src_ep && dst_ep && src_ep->ifindex == dst_ep->ifindex) {
+		f->flags |= LNT_F_NAT_SRC;
+		f->nat_sport = s->eff.sport;
+		gateway_address(addr_is4(&s->eff.saddr), &f->nat_saddr);
+		return LNT_DROP_NONE;
+	}
+	if (f->action != LNT_ACT_NEIGH)
+		return LNT_DROP_NONE;
+	if (s->d.orig.scope == LNT_SCOPE_NODE ||
+		(f->dst_identity == LNT_ID_WORLD && needs_masquerade(s)))
+		return decide_masquerade(s);
+	return LNT_DROP_NONE;
 }
 
 /* Policy of both ends that live here; a pod may always talk to itself. Returns a reason. */
@@ -343,9 +386,7 @@ static __noinline int decide_reply(struct __sk_buff *ctx, struct scratch *s,
 		flow_to_pod(r, src_ep);
 		return LNT_DROP_NONE;
 	}
-	if (!dst_ep)
-		return LNT_DROP_INTERNAL;
-	return route(ctx, &s->eff.daddr, &s->eff.saddr, dst_ep->ifindex, r);
+	return route(ctx, &rk->saddr, &s->d.orig.saddr, dst_ep ? dst_ep->ifindex : s->ifindex, r);
 }
 
 /*
@@ -364,12 +405,13 @@ static __noinline int decide(struct __sk_buff *ctx, struct scratch *s)
 	__builtin_memset(&s->d.reply, 0, sizeof(s->d.reply));
 	__builtin_memset(&s->why, 0, sizeof(s->why));
 	s->d.fwd.epoch = s->d.reply.epoch = epoch;
+	s->ifindex = ctx->ifindex;
 	s->eff = s->d.orig;
 	src_ep = bpf_map_lookup_elem(&endpoints, &s->eff.saddr);
 	r = decide_source(ctx, s, src_ep);
 	if (r)
 		return r;
-	if (scope_is_pod(s->d.orig.scope)) {
+	if (!(s->d.orig.scope & LNT_SCOPE_TO_POD)) {
 		r = decide_service(s);
 		if (r)
 			return r;
@@ -384,6 +426,9 @@ static __noinline int decide(struct __sk_buff *ctx, struct scratch *s)
 	if (r)
 		return r;
 	r = decide_policy(s, src_ep, dst_ep);
+	if (r)
+		return r;
+	r = decide_source_nat(s, src_ep, dst_ep);
 	if (r)
 		return r;
 	return decide_reply(ctx, s, src_ep, dst_ep);

@@ -107,8 +107,7 @@ static __always_inline int flow_forward(struct __sk_buff *ctx, const struct lnt_
 {
 	if (f->action != LNT_ACT_STACK && hop_limit(ctx) <= 1)
 		return flow_is_masq_reply(f) ? drop(ctx, LNT_DROP_TTL) : LNT_NEXT;
-	if (f->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST) &&
-		nat_rewrite(ctx, f, key, l4_off, no_l4))
+	if (f->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST) && nat_rewrite(ctx, f, key, l4_off, no_l4))
 		return drop(ctx, LNT_DROP_INTERNAL);
 	return flow_send(ctx, f);
 }
@@ -125,8 +124,8 @@ static __always_inline bool flow_mac_ok(const struct __sk_buff *ctx, const struc
 }
 
 /* What flow_fast() says when it has not dealt with the packet; no tc verdicts. */
-#define FLOW_ODD   (-100) /* to be parsed in full, or its flow looked at closely */
-#define FLOW_MISS  (-101) /* read, and of no known flow */
+#define FLOW_ODD  (-100) /* to be parsed in full, or its flow looked at closely */
+#define FLOW_MISS (-101) /* read, and of no known flow */
 
 /* The fast path: a packet of a known flow that is still true. */
 static __always_inline int flow_fast(

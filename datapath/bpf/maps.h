@@ -7,38 +7,38 @@
  */
 #include "datapath/bpf/common.h"
 
-#define LNT_MAP_HASH(name_, key_, value_, max_)                                                    \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
-		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
-		__uint(max_entries, max_);                                                         \
-		__type(key, key_);                                                                 \
-		__type(value, value_);                                                             \
+#define LNT_MAP_HASH(name_, key_, value_, max_)       \
+	struct {                                      \
+		__uint(type, BPF_MAP_TYPE_HASH);      \
+		__uint(map_flags, BPF_F_NO_PREALLOC); \
+		__uint(max_entries, max_);            \
+		__type(key, key_);                    \
+		__type(value, value_);                \
 	} name_ SEC(".maps")
 
-#define LNT_MAP_LRU(name_, key_, value_, max_)                                                     \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_LRU_HASH);                                               \
-		__uint(max_entries, max_);                                                         \
-		__type(key, key_);                                                                 \
-		__type(value, value_);                                                             \
+#define LNT_MAP_LRU(name_, key_, value_, max_)       \
+	struct {                                     \
+		__uint(type, BPF_MAP_TYPE_LRU_HASH); \
+		__uint(max_entries, max_);           \
+		__type(key, key_);                   \
+		__type(value, value_);               \
 	} name_ SEC(".maps")
 
-#define LNT_MAP_LPM(name_, key_, value_, max_)                                                     \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_LPM_TRIE);                                               \
-		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
-		__uint(max_entries, max_);                                                         \
-		__type(key, key_);                                                                 \
-		__type(value, value_);                                                             \
+#define LNT_MAP_LPM(name_, key_, value_, max_)        \
+	struct {                                      \
+		__uint(type, BPF_MAP_TYPE_LPM_TRIE);  \
+		__uint(map_flags, BPF_F_NO_PREALLOC); \
+		__uint(max_entries, max_);            \
+		__type(key, key_);                    \
+		__type(value, value_);                \
 	} name_ SEC(".maps")
 
-#define LNT_MAP_COUNTERS(name_, max_)                                                              \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                                           \
-		__uint(max_entries, max_);                                                         \
-		__type(key, __u32);                                                                \
-		__type(value, __u64);                                                              \
+#define LNT_MAP_COUNTERS(name_, max_)                    \
+	struct {                                         \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); \
+		__uint(max_entries, max_);               \
+		__type(key, __u32);                      \
+		__type(value, __u64);                    \
 	} name_ SEC(".maps")
 
 /* Connections, an entry a direction. Written by the tc programs and the sweeper, read by them. */
@@ -66,7 +66,7 @@ LNT_MAP_HASH(services, struct lnt_service_key, struct lnt_service_value, 131072)
 LNT_MAP_HASH(backends, struct lnt_backend_key, struct lnt_backend_value, 524288);
 LNT_MAP_LPM(ranges, struct lnt_range_key, struct lnt_cidr_value, 65536);
 /* Clients with session affinity. Written and read by the socket hooks and the slow path. */
-LNT_MAP_LRU(affinity, struct lnt_affinity_key, struct lnt_affinity_value, 16384);
+LNT_MAP_LRU(affinity_map, struct lnt_affinity_key, struct lnt_affinity_value, 16384);
 
 /* What sockets believe. Written and read by the socket hooks; sock_peer goes with its socket. */
 struct {

@@ -6,7 +6,10 @@
  */
 #include "datapath/bpf/packet.h"
 
-enum nat_side { NAT_SOURCE, NAT_DESTINATION };
+enum nat_side {
+	NAT_SOURCE,
+	NAT_DESTINATION
+};
 
 /* Offset of the L4 checksum from the L4 header, or -1 where there is none to keep. */
 static __always_inline int l4_csum_off(__u8 proto)

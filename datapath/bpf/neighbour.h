@@ -2,8 +2,8 @@
 #pragma once
 /*
  * ARP and neighbour discovery on a pod's device. A pod's questions are answered here, for every
- * address but its own: its neighbour is always the host side of its veth. What a pod says of others,
- * or as a router, is dropped.
+ * address but its own: its neighbour is always the host side of its veth. What a pod says of
+ * others, or as a router, is dropped.
  */
 #include "datapath/bpf/flow.h"
 
@@ -48,8 +48,8 @@ static __always_inline bool advert_ok(
 	const struct packet *p, const struct in6_addr *target, __u32 ifindex)
 {
 	return (addr_of_pod(target, ifindex) || addr_is_link_local(target)) &&
-	       (addr_of_pod(&p->outer_saddr, ifindex) || addr_is_link_local(&p->outer_saddr)) &&
-	       addr_is_on_link(&p->outer_daddr);
+		(addr_of_pod(&p->outer_saddr, ifindex) || addr_is_link_local(&p->outer_saddr)) &&
+		addr_is_on_link(&p->outer_daddr);
 }
 
 /* Whether the frame comes from the pod's own MAC. */
@@ -121,8 +121,8 @@ static __always_inline __be16 csum_fold(__u32 sum)
 	return (__be16)~sum;
 }
 
-static __noinline int nd_advertise(struct __sk_buff *ctx, const struct lnt_device_value *dev,
-	const struct in6_addr *target)
+static __noinline int nd_advertise(
+	struct __sk_buff *ctx, const struct lnt_device_value *dev, const struct in6_addr *target)
 {
 	const __u16 nd_len = sizeof(struct nd_advert) - sizeof(struct ipv6hdr);
 	struct nd_advert na = {};

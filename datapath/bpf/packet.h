@@ -11,9 +11,9 @@ enum pkt_flag {
 	PKT_SYN = 1 << 0,     /* TCP SYN without ACK */
 	PKT_CLOSING = 1 << 1, /* TCP FIN or RST */
 	PKT_RST = 1 << 2,
-	PKT_NO_L4 = 1 << 3,   /* a later fragment: no ports in this packet */
-	PKT_ERROR = 1 << 4,   /* ICMP error; key is that of the packet it is about, reversed */
-	PKT_ND = 1 << 5,      /* neighbour discovery, router messages, multicast listener */
+	PKT_NO_L4 = 1 << 3, /* a later fragment: no ports in this packet */
+	PKT_ERROR = 1 << 4, /* ICMP error; key is that of the packet it is about, reversed */
+	PKT_ND = 1 << 5,    /* neighbour discovery, router messages, multicast listener */
 };
 
 struct packet {
@@ -23,13 +23,18 @@ struct packet {
 	__u16 l4_off;
 	__u16 inner_off; /* PKT_ERROR: offset of the header it quotes */
 	__u16 inner_l4_off;
-	__u8 flags;	 /* enum pkt_flag */
+	__u8 flags; /* enum pkt_flag */
 	__u8 is4;
 	__u8 icmp_type;
 	__u8 pad[3];
 };
 
-enum parse_result { PARSE_OK = 0, PARSE_MALFORMED, PARSE_FRAGMENT, PARSE_NOT_IP };
+enum parse_result {
+	PARSE_OK = 0,
+	PARSE_MALFORMED,
+	PARSE_FRAGMENT,
+	PARSE_NOT_IP
+};
 
 static __always_inline bool icmp_is_echo(__u8 proto, __u8 type)
 {
@@ -259,9 +264,8 @@ static __always_inline bool icmp_is_error(__u8 proto, __u8 type)
 {
 	if (proto == IPPROTO_ICMP)
 		return type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED ||
-		       type == ICMP_PARAMETERPROB || type == ICMP_SOURCE_QUENCH;
-	return proto == IPPROTO_ICMPV6 && type >= ICMPV6_DEST_UNREACH &&
-	       type <= ICMPV6_PARAMPROB;
+			type == ICMP_PARAMETERPROB || type == ICMP_SOURCE_QUENCH;
+	return proto == IPPROTO_ICMPV6 && type >= ICMPV6_DEST_UNREACH && type <= ICMPV6_PARAMPROB;
 }
 
 /* MLD (130-132, 143), router and neighbour messages, redirect (133-137). */

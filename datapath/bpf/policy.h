@@ -15,8 +15,9 @@ static __noinline bool policy_allows(const struct lnt_endpoint_value *ep, __u32 
 
 	if (!ep || !orig || !ret_rule)
 		return false;
-	if (!(ep->flags & (direction == LNT_INGRESS ? LNT_EP_ISOLATED_INGRESS
-						    : LNT_EP_ISOLATED_EGRESS)) ||
+	if (!(ep->flags &
+		    (direction == LNT_INGRESS ? LNT_EP_ISOLATED_INGRESS
+					      : LNT_EP_ISOLATED_EGRESS)) ||
 		identity == LNT_ID_HOST)
 		return true;
 	key.prefixlen = LNT_POLICY_PORT;

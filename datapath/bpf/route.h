@@ -20,7 +20,7 @@ static __always_inline bool addr_stays(const struct in6_addr *a)
 	if (a->s6_addr[0] == 0xfe)
 		return (a->s6_addr[1] & 0xc0) == 0x80;
 	return !a->s6_addr32[0] && !a->s6_addr32[1] && !a->s6_addr32[2] &&
-	       bpf_ntohl(a->s6_addr32[3]) <= 1;
+		bpf_ntohl(a->s6_addr32[3]) <= 1;
 }
 
 /*

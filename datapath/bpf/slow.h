@@ -2,9 +2,9 @@
 #pragma once
 /*
  * The slow path: packets of no known flow, of flows decided before the epoch moved, and the odd
- * shapes. A new connection waits in `pending`, filed under the key of its replies, until a reply (or
- * a second packet of the opener, if it is not TCP) makes it established: then both its directions
- * enter `flows`.
+ * shapes. A new connection waits in `pending`, filed under the key of its replies, until a reply
+ * (or a second packet of the opener, if it is not TCP) makes it established: then both its
+ * directions enter `flows`.
  */
 #include "datapath/bpf/decide.h"
 #include "datapath/bpf/neighbour.h"
@@ -72,15 +72,17 @@ static __noinline void recall(struct scratch *s, const struct lnt_flow *f)
 	o->daddr = f->flags & LNT_F_NAT_SRC ? f->nat_saddr : k->saddr;
 	o->dport = f->flags & LNT_F_NAT_SRC ? f->nat_sport : k->sport;
 	s->kept.flags = (f->flags & LNT_F_NAT_DST ? LNT_F_NAT_SRC : 0) |
-			(f->flags & LNT_F_NAT_SRC ? LNT_F_NAT_DST : 0);
+		(f->flags & LNT_F_NAT_SRC ? LNT_F_NAT_DST : 0);
 	s->kept.saddr = k->daddr;
 	s->kept.sport = k->dport;
 	s->kept.daddr = k->saddr;
 	s->kept.dport = k->sport;
 }
 
-/* Decides an established flow again because the epoch moved; the entry keeps what it has counted. */
-static __always_inline int redecide(struct __sk_buff *ctx, struct scratch *s, const struct lnt_flow *f)
+/* Decides an established flow again because the epoch moved; the entry keeps what it has counted.
+ */
+static __always_inline int redecide(
+	struct __sk_buff *ctx, struct scratch *s, const struct lnt_flow *f)
 {
 	struct lnt_flow *n = &s->flow;
 	__u32 epoch = epoch_now();
@@ -179,7 +181,8 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 		count(LNT_CNT_FLOW_NEW);
 	}
 	flow_touch(&s->d.fwd, ctx, s->p.flags);
-	/* What was closed with these ports is over; its entries would take the new one's packets. */
+	/* What was closed with these ports is over; its entries would take the new one's packets.
+	 */
 	if (s->p.flags & PKT_SYN && !bpf_map_delete_elem(&flows, &s->d.orig))
 		bpf_map_delete_elem(&flows, &s->reply_key);
 	/* Only TCP must be answered, or a flood of anything but SYNs would fill the flows. */
@@ -208,8 +211,8 @@ static __always_inline struct lnt_flow *error_pending(
 }
 
 /*
- * An ICMP error goes the way of the flow it is about, if there is one. It is about what its receiver
- * has sent: one that is addressed to somebody else is about nothing.
+ * An ICMP error goes the way of the flow it is about, if there is one. It is about what its
+ * receiver has sent: one that is addressed to somebody else is about nothing.
  */
 static __noinline int slow_error(struct __sk_buff *ctx, struct scratch *s)
 {

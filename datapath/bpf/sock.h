@@ -3,12 +3,13 @@
 /*
  * Services at the socket: connect and sendmsg are turned from a service to one of its backends
  * before a packet exists; recvmsg and getpeername show the service again. Both families are one
- * code: addresses are 16 bytes, and an IPv6 socket that speaks mapped IPv4 needs no case of its own.
+ * code: addresses are 16 bytes, and an IPv6 socket that speaks mapped IPv4 needs no case of its
+ * own.
  */
 #include "datapath/bpf/decide.h"
 
-#define SOCK_OK	    1
-#define SOCK_REFUSE 0
+#define SOCK_OK	      1
+#define SOCK_REFUSE   0
 #define ECONNREFUSED_ 111
 
 static __always_inline void sock_addr_get(
@@ -47,56 +48,55 @@ static __always_inline int sock_refuse(void)
 }
 
 /*
- * The service at (@addr, ctx->user_port), if it is one, and the backend in slot @pick modulo their
- * number. Returns NULL with *ret_is_service false for what is no service, NULL with true for a
- * service without backends.
+ * The backend that a socket of this namespace gets for the service at (@addr, ctx->user_port), by
+ * slot @pick modulo their number. Returns false with *ret_is_service for a service that has none.
  */
-static __always_inline struct lnt_backend_value *sock_backend(
-	struct bpf_sock_addr *ctx, const struct in6_addr *addr, __u32 pick, bool *ret_is_service)
+static __always_inline bool sock_backend(struct bpf_sock_addr *ctx, const struct in6_addr *addr,
+	__u32 pick, bool *ret_is_service, struct backend *ret_backend)
 {
-	struct lnt_service_value *svc;
-	struct lnt_service_key sk = {};
-	struct lnt_backend_key bk = {};
+	struct lnt_service_value *svc =
+		service_find(addr, (__be16)ctx->user_port, (__u8)ctx->protocol);
 
-	sk.addr = *addr;
-	sk.port = (__be16)ctx->user_port;
-	sk.proto = (__u8)ctx->protocol;
-	svc = bpf_map_lookup_elem(&services, &sk);
 	*ret_is_service = !!svc;
 	if (!svc || !svc->count)
-		return NULL;
-	bk.set = svc->set;
-	bk.slot = pick % svc->count;
-	return bpf_map_lookup_elem(&backends, &bk);
+		return false;
+	if (svc->affinity) {
+		struct lnt_affinity_key client = {};
+
+		client.client[0] = bpf_get_netns_cookie(ctx);
+		client.set = svc->set;
+		return backend_of_client(&client, svc->affinity, pick % svc->count, ret_backend);
+	}
+	return backend_at(svc->set, pick % svc->count, ret_backend);
 }
 
 static __always_inline int sock_connect(struct bpf_sock_addr *ctx, bool is4)
 {
-	struct lnt_backend_value *backend;
 	struct lnt_sock_peer *peer;
+	struct backend backend = {};
 	struct in6_addr addr;
-	bool is_service;
+	bool is_service, found;
 
 	sock_addr_get(ctx, is4, &addr);
-	backend = sock_backend(ctx, &addr, bpf_get_prandom_u32(), &is_service);
+	found = sock_backend(ctx, &addr, bpf_get_prandom_u32(), &is_service, &backend);
 	if (!is_service) {
 		/* A datagram socket may be connected again, to something that is no service. */
 		if (ctx->protocol == IPPROTO_UDP)
 			bpf_sk_storage_delete(&sock_peer, ctx->sk);
 		return SOCK_OK;
 	}
-	if (!backend)
+	if (!found)
 		return sock_refuse();
 	peer = bpf_sk_storage_get(&sock_peer, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (peer) {
 		peer->service_addr = addr;
 		peer->service_port = (__be16)ctx->user_port;
-		peer->backend_addr = backend->addr;
-		peer->backend_port = backend->port;
+		peer->backend_addr = backend.addr;
+		peer->backend_port = backend.port;
 	} else {
 		count(LNT_CNT_SOCK_STATE_FULL);
 	}
-	sock_addr_set(ctx, is4, &backend->addr, backend->port);
+	sock_addr_set(ctx, is4, &backend.addr, backend.port);
 	count(LNT_CNT_SOCK_TRANSLATED);
 	return SOCK_OK;
 }
@@ -107,20 +107,21 @@ static __always_inline int sock_sendmsg(struct bpf_sock_addr *ctx, bool is4)
 	__u64 cookie = bpf_get_socket_cookie(ctx);
 	struct lnt_sock_rev_value rv = {}, *known;
 	struct lnt_sock_rev_key rk = {};
-	struct lnt_backend_value *backend;
+	struct backend backend = {};
 	struct in6_addr addr;
-	bool is_service;
+	bool is_service, found;
 
 	sock_addr_get(ctx, is4, &addr);
-	backend = sock_backend(ctx, &addr,
-		mix(mix((__u32)cookie, (__u32)(cookie >> 32)), ctx->user_port), &is_service);
+	found = sock_backend(ctx, &addr,
+		mix(mix((__u32)cookie, (__u32)(cookie >> 32)), ctx->user_port), &is_service,
+		&backend);
 	if (!is_service)
 		return SOCK_OK;
-	if (!backend)
+	if (!found)
 		return sock_refuse();
 	rk.cookie = cookie;
-	rk.backend_addr = backend->addr;
-	rk.backend_port = backend->port;
+	rk.backend_addr = backend.addr;
+	rk.backend_port = backend.port;
 	rv.addr = addr;
 	rv.port = (__be16)ctx->user_port;
 	known = bpf_map_lookup_elem(&sock_rev, &rk);
@@ -128,7 +129,7 @@ static __always_inline int sock_sendmsg(struct bpf_sock_addr *ctx, bool is4)
 		if (bpf_map_update_elem(&sock_rev, &rk, &rv, BPF_ANY))
 			count(LNT_CNT_SOCK_STATE_FULL);
 	}
-	sock_addr_set(ctx, is4, &backend->addr, backend->port);
+	sock_addr_set(ctx, is4, &backend.addr, backend.port);
 	count(LNT_CNT_SOCK_TRANSLATED);
 	return SOCK_OK;
 }
