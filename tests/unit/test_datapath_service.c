@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Services translated per packet: for what did not come from a socket that linnet translates. */
+#include "tests/unit/bed.h"
+
+#include <string.h>
+
+static void out(const struct bed *b, int src, int sport, int dst, int dport)
+{
+	struct in6_addr s = bed_addr(b, src), d = bed_addr(b, dst);
+
+	bed_assert_out(b, &s, sport, &d, dport);
+}
+
+static void backend_here(void **state)
+{
+	struct bed *b = *state;
+
+	bed_service(b, IPPROTO_TCP, 80, B, 8080);
+	bed_service(b, IPPROTO_UDP, 53, B, 5353);
+	SENT(b, tcp(b, FROM(A), A, 1000, VIP, 80, SYN));
+	out(b, A, 1000, B, 8080);
+	bed_assert_into(b, B);
+	SENT(b, tcp(b, FROM(B), B, 8080, A, 1000, SYN | ACK));
+	out(b, VIP, 80, A, 1000);
+	bed_assert_into(b, A);
+	for (int i = 0; i < 3; i++) {
+		SENT(b, tcp(b, FROM(A), A, 1000, VIP, 80, ACK));
+		out(b, A, 1000, B, 8080);
+		SENT(b, tcp(b, FROM(B), B, 8080, A, 1000, ACK));
+		out(b, VIP, 80, A, 1000);
+		bed_bump(b);
+	}
+	SENT(b, udp(b, FROM(A), A, 1000, VIP, 53));
+	out(b, A, 1000, B, 5353);
+	SENT(b, udp(b, FROM(B), B, 5353, A, 1000));
+	out(b, VIP, 53, A, 1000);
+}
+
+static void backend_elsewhere(void **state)
+{
+	struct bed *b = *state;
+
+	bed_service(b, IPPROTO_TCP, 80, FAR, 8080);
+	SENT(b, tcp(b, FROM(A), A, 1000, VIP, 80, SYN));
+	out(b, A, 1000, FAR, 8080);
+	SENT(b, tcp(b, WIRE, FAR, 8080, A, 1000, SYN | ACK));
+	out(b, VIP, 80, A, 1000);
+	bed_assert_into(b, A);
+}
+
+/* The API server of a control-plane node is a process of the host. */
+static void backend_is_host(void **state)
+{
+	struct bed *b = *state;
+
+	bed_service(b, IPPROTO_TCP, 443, HOST, 6443);
+	for (int i = 0; i < 3; i++) {
+		UP(b, tcp(b, FROM(A), A, 1000, VIP, 443, i ? ACK : SYN));
+		out(b, A, 1000, HOST, 6443);
+		UP(b, tcp(b, TO(A), HOST, 6443, A, 1000, ACK));
+		out(b, VIP, 443, A, 1000);
+	}
+}
+
+/* A backend in the world: translated twice, and back. */
+static void backend_in_world(void **state)
+{
+	struct bed *b = *state;
+	struct pkt_view v;
+
+	bed_service(b, IPPROTO_TCP, 80, WORLD, 8080);
+	SENT(b, tcp(b, FROM(A), A, 1000, VIP, 80, SYN));
+	v = pkt_view(bed_out(b));
+	out(b, HOST, v.src.port, WORLD, 8080);
+	assert_in_range(v.src.port, 40000, 40999);
+	for (int i = 0; i < 3; i++) {
+		SENT(b, tcp(b, WIRE, WORLD, 8080, HOST, v.src.port, SYN | ACK));
+		out(b, VIP, 80, A, 1000);
+		SENT(b, tcp(b, FROM(A), A, 1000, VIP, 80, ACK));
+		out(b, HOST, v.src.port, WORLD, 8080);
+		bed_bump(b);
+	}
+}
+
+static void no_backend(void **state)
+{
+	struct bed *b = *state;
+
+	bed_service(b, IPPROTO_TCP, 80, -1, 0);
+	bed_service(b, IPPROTO_SCTP, 80, B, 80);
+	DROPS(b, LNT_DROP_NO_BACKEND, tcp(b, FROM(A), A, 1000, VIP, 80, SYN));
+	bed_service(b, IPPROTO_TCP, 80, B, 8080);
+	SENT(b, tcp(b, FROM(A), A, 1000, VIP, 80, SYN));
+}
+
+/* Policy is asked about the backend, not about the service. */
+static void policy(void **state)
+{
+	struct bed *b = *state;
+
+	bed_service(b, IPPROTO_TCP, 80, B, 8080);
+	bed_endpoint(b, A, LNT_EP_ISOLATED_EGRESS);
+	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
+	bed_allow(b, A, LNT_EGRESS, LNT_ID_ANY, IPPROTO_TCP, 80, LNT_POLICY_PORT);
+	bed_allow(b, B, LNT_INGRESS, LNT_ID_ANY, IPPROTO_TCP, 80, LNT_POLICY_PORT);
+	DROPS(b, LNT_DROP_POLICY_EGRESS, tcp(b, FROM(A), A, 1000, VIP, 80, SYN));
+	bed_allow(b, A, LNT_EGRESS, bed_identity(B), IPPROTO_TCP, 8080, LNT_POLICY_PORT);
+	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(A), A, 1000, VIP, 80, SYN));
+	bed_allow(b, B, LNT_INGRESS, bed_identity(A), IPPROTO_TCP, 8080, LNT_POLICY_PORT);
+	SENT(b, tcp(b, FROM(A), A, 1000, VIP, 80, SYN));
+	SENT(b, tcp(b, FROM(B), B, 8080, A, 1000, SYN | ACK));
+	bed_disallow(b);
+	bed_bump(b);
+	DROPS(b, LNT_DROP_POLICY_EGRESS, tcp(b, FROM(B), B, 8080, A, 1000, ACK));
+	DROPS(b, LNT_DROP_POLICY_EGRESS, tcp(b, FROM(A), A, 1000, VIP, 80, ACK));
+}
+
+/* An error of the backend comes from the service, about a packet to the service. */
+static void error(void **state)
+{
+	struct bed *b = *state;
+	struct pkt sent, p;
+	struct pkt_end s = bed_end(b, B, 0), d = bed_end(b, A, 0);
+	struct in6_addr vip = bed_addr(b, VIP), a = bed_addr(b, A);
+	struct pkt_view v;
+	const struct pkt *got = bed_out(b);
+
+	bed_service(b, IPPROTO_UDP, 53, B, 5353);
+	SENT(b, udp(b, FROM(A), A, 1000, VIP, 53));
+	sent = *got;
+	pkt_error(&p, &s, &d, &sent, 8);
+	SENT(b, bed_send(b, FROM(B), &p));
+	v = pkt_view(got);
+	assert_memory_equal(&v.src.addr, &vip, sizeof(vip));
+	assert_memory_equal(&v.dst.addr, &a, sizeof(a));
+	memset(&p, 0, sizeof(p));
+	memcpy(p.data, sent.data, 14);
+	memcpy(&p.data[14], &got->data[got->l4 + 8], got->len - got->l4 - 8);
+	p.l4 = sent.l4;
+	v = pkt_view(&p);
+	assert_memory_equal(&v.src.addr, &a, sizeof(a));
+	assert_memory_equal(&v.dst.addr, &vip, sizeof(vip));
+	assert_int_equal(v.src.port, 1000);
+	assert_int_equal(v.dst.port, 53);
+}
+
+/* A pod that is its own backend gets its packet with its own source: its kernel drops that as a
+ * martian. Sockets do not come here; they connect to themselves. */
+static void hairpin(void **state)
+{
+	struct bed *b = *state;
+
+	bed_service(b, IPPROTO_TCP, 80, A, 8080);
+	SENT(b, tcp(b, FROM(A), A, 1000, VIP, 80, SYN));
+	out(b, A, 1000, A, 8080);
+	bed_assert_into(b, A);
+	SENT(b, tcp(b, FROM(A), A, 8080, A, 1000, SYN | ACK));
+	out(b, VIP, 80, A, 1000);
+}
+
+static const struct CMUnitTest tests[] = {
+	BOTH("service: a backend on the node, there and back", backend_here),
+	BOTH("service: a backend elsewhere, there and back", backend_elsewhere),
+	BOTH("service: a backend that is the host", backend_is_host),
+	BOTH("service: a backend in the world is masqueraded too", backend_in_world),
+	BOTH("service: without a backend it is dropped", no_backend),
+	BOTH("service: policy is asked about the backend", policy),
+	BOTH("service: an error of the backend comes from the service", error),
+	BOTH("service: a pod that is its own backend", hairpin),
+};
+
+int main(void)
+{
+	return cmocka_run_group_tests(tests, bed_group_setup, bed_group_teardown);
+}
