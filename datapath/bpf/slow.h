@@ -7,7 +7,7 @@
  * directions enter `flows`.
  */
 #include "datapath/bpf/decide.h"
-#include "datapath/bpf/neighbour.h"
+#include "datapath/bpf/refuse.h"
 
 static __always_inline int slow_drop(struct __sk_buff *ctx, struct scratch *s, int reason)
 {
@@ -169,6 +169,10 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 	r = decide(ctx, s);
 	if (r == DECIDE_NOT_OURS)
 		return LNT_NEXT;
+	if (r == LNT_DROP_NO_BACKEND || r == LNT_DROP_NO_SERVICE) {
+		slow_drop(ctx, s, r);
+		return refuse(ctx, &s->p);
+	}
 	if (r)
 		return slow_drop(ctx, s, r);
 	if (!flow_mac_ok(ctx, &s->d.fwd))
