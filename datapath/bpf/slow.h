@@ -251,11 +251,16 @@ static __noinline int slow_error(struct __sk_buff *ctx, struct scratch *s)
 	return flow_send(ctx, f);
 }
 
-/* A packet of no known flow: the answer to a pending connection, or the opener of one. */
+/*
+ * A packet of no known flow: the answer to a pending connection, or the opener of one. A SYN always
+ * opens one, so that nobody connects back through what another has opened, or closed.
+ */
 static __always_inline int slow_unknown(struct __sk_buff *ctx, struct scratch *s)
 {
-	struct lnt_pending *pend = bpf_map_lookup_elem(&pending, &s->p.key);
+	struct lnt_pending *pend = NULL;
 
+	if (!(s->p.flags & PKT_SYN))
+		pend = bpf_map_lookup_elem(&pending, &s->p.key);
 	return pend ? slow_reply(ctx, s, pend) : slow_new(ctx, s);
 }
 
@@ -269,8 +274,7 @@ static __noinline int slow_unicast(struct __sk_buff *ctx, struct scratch *s)
 	if (s->p.flags & PKT_ERROR)
 		return slow_error(ctx, s);
 	f = bpf_map_lookup_elem(&flows, &s->p.key);
-	/* A SYN on a connection that was being closed opens another one with the same ports. */
-	if (f && !(s->p.flags & PKT_SYN && f->flags & (LNT_F_FIN | LNT_F_RST)))
+	if (f && !(s->p.flags & PKT_SYN))
 		return slow_known(ctx, s, f);
 	return slow_unknown(ctx, s);
 }
