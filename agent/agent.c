@@ -58,6 +58,8 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 	r = lnt_datapath_load(root, cfg, e);
 	if (!r)
 		r = lnt_cgroup_attach(a->opt, e);
+	if (!r)
+		r = lnt_devices_forward(devices, e);
 	for (size_t i = 0; !r && i < devices->n; i++)
 		r = lnt_attach_node_device(root, "from_node", devices->links[i].name,
 			devices->links[i].ifindex, LNT_HOOK_INGRESS, e);
