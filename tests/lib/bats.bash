@@ -19,10 +19,17 @@ begin() {
 	cluster_up "$1"
 }
 
+# end: removes it. An agent that died unasked fails the file.
 end() {
-	# What the agents said, for the log of a failed file.
-	[ -z "${LNT_SHOW_LOGS:-}" ] || tail -n 50 "$LNT_DIR"/nodes/*/agent.log >&2
+	local d rc=0
+	for d in "$LNT_DIR"/nodes/*/; do
+		if [ -e "$d/agent.pid" ] && ! is_alive "$d/agent.pid"; then
+			agent_diagnose "$(basename "$d")" >&2
+			rc=1
+		fi
+	done
 	cluster_down
+	return $rc
 }
 
 # addr TARGET 4|6: of a pod, a node or "outside"; an address is itself.

@@ -216,9 +216,21 @@ agent_spawn() {
 
 agent_wait() {
 	if ! wait_until "${LNT_AGENT_BOUND:-20}" agent_answers "$1"; then
-		tail -20 "$(node_dir "$1")/agent.log" >&2
+		agent_diagnose "$1" >&2
 		return 1
 	fi
+}
+
+agent_diagnose() {
+	if is_alive "$(node_dir "$1")/agent.pid"; then
+		echo "the agent of $1 runs; conflist: $(wc -c <"$(conflist "$1")") bytes"
+		cat "/proc/$(agent_pid "$1")/stack" 2>/dev/null || true
+		echo '{"op":"status"}' | timeout 5 socat -t2 - "UNIX-CONNECT:$(node_dir "$1")/run/cni.sock" || true
+	else
+		echo "the agent of $1 has died"
+		dmesg 2>/dev/null | grep linnetd | tail -5 || true
+	fi
+	tail -20 "$(node_dir "$1")/agent.log"
 }
 
 # Whether the agent can carry pods, asked as the plugin asks it.
@@ -276,9 +288,12 @@ cluster_namespaces() {
 	ip netns list | awk -v p="$1" 'index($1, p) == 1 { print $1 }'
 }
 
+# Its cgroups, deepest first; in the other hierarchies of a hybrid machine a runtime has made some.
 cluster_cgroups() {
-	[ -z "$LNT_CGROUP2" ] ||
-		find "$LNT_CGROUP2" -mindepth 1 -depth -type d -path "$LNT_CGROUP2/$1*" 2>/dev/null
+	local root
+	awk '$3 ~ /^cgroup2?$/ { print $2 }' /proc/mounts | while read -r root; do
+		find "$root" -mindepth 1 -depth -type d -path "$root/$1*" 2>/dev/null
+	done
 }
 
 # Processes of a cluster: in its namespaces, in its cgroups, or started by background().
