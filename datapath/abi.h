@@ -14,7 +14,7 @@
 #ifdef __cplusplus
 #error "C only"
 #endif
-#define LNT_ASSERT_SIZE(type, size)                                                                \
+#define LNT_ASSERT_SIZE(type, size) \
 	_Static_assert(sizeof(struct type) == (size), #type " changed: raise LNT_ABI_VERSION")
 
 /* Identities. Peers that no selector tells apart share a number; numbers are local to the node. */
@@ -27,16 +27,20 @@ enum lnt_identity {
 	LNT_ID_FIRST = 256,    /* the first number for pods */
 };
 
-enum lnt_direction { LNT_INGRESS = 0, LNT_EGRESS = 1 };
+enum lnt_direction {
+	LNT_INGRESS = 0,
+	LNT_EGRESS = 1
+};
 
 /*
  * Where a packet is seen. Part of a flow's key, so that an entry made for one place never matches
  * a packet at another: what came from a pod's device is never mistaken for something off the wire.
- * The key's scope is the pod device's ifindex with LNT_SCOPE_TO_POD for its egress side, or
- * LNT_SCOPE_NODE for all node devices together.
+ * The key's scope is the pod device's ifindex, with LNT_SCOPE_TO_POD for its egress side, or one
+ * for all node devices together: LNT_SCOPE_NODE inwards, LNT_SCOPE_TO_NODE outwards.
  */
-#define LNT_SCOPE_NODE	 0u
-#define LNT_SCOPE_TO_POD 0x80000000u
+#define LNT_SCOPE_NODE	  0u
+#define LNT_SCOPE_TO_NODE 0x40000000u
+#define LNT_SCOPE_TO_POD  0x80000000u
 
 /* What is done with a flow's packets once rewritten. */
 enum lnt_action {
@@ -56,7 +60,8 @@ enum lnt_flow_flag {
 	LNT_F_REWRITE_MAC = 1 << 6, /* write new_dmac and new_smac */
 };
 
-/* One direction of a connection. ICMP echo: the identifier is the asking side's port, the other 0. */
+/* One direction of a connection. ICMP echo: the identifier is the asking side's port, the other 0.
+ */
 struct lnt_flow_key {
 	struct in6_addr saddr;
 	struct in6_addr daddr;
@@ -77,7 +82,7 @@ struct lnt_flow {
 	__u8 family; /* of nexthop: AF_INET or AF_INET6, LNT_ACT_NEIGH only */
 	__u32 ifindex;
 	__u32 peer_scope; /* scope of the other direction's entry */
-	__u16 idle; /* sweeps without a packet: the sweeper counts, packets clear */
+	__u16 idle;	  /* sweeps without a packet: the sweeper counts, packets clear */
 	__u8 src_mac[6];
 	__u8 new_dmac[6];
 	__u8 new_smac[6];
@@ -149,8 +154,8 @@ LNT_ASSERT_SIZE(lnt_cidr_value, 4);
 
 /*
  * Policy: LPM over {policy, identity, direction, protocol, port}. All but the last two match as a
- * whole; protocol and port may be cut: LNT_POLICY_ALL matches every protocol, LNT_POLICY_PROTO every
- * port of one, longer ones a port prefix. identity LNT_ID_ANY is a second look-up.
+ * whole; protocol and port may be cut: LNT_POLICY_ALL matches every protocol, LNT_POLICY_PROTO
+ * every port of one, longer ones a port prefix. identity LNT_ID_ANY is a second look-up.
  */
 struct lnt_policy_key {
 	__u32 prefixlen;
@@ -165,7 +170,10 @@ struct lnt_policy_key {
 #define LNT_POLICY_PORT	 96u
 LNT_ASSERT_SIZE(lnt_policy_key, 16);
 
-enum lnt_verdict { LNT_DENY = 0, LNT_ALLOW = 1 };
+enum lnt_verdict {
+	LNT_DENY = 0,
+	LNT_ALLOW = 1
+};
 struct lnt_policy_value {
 	__u8 verdict; /* enum lnt_verdict */
 	__u8 pad[3];
@@ -174,8 +182,8 @@ struct lnt_policy_value {
 LNT_ASSERT_SIZE(lnt_policy_value, 8);
 
 /*
- * Services: frontend -> backend sets, then {set, slot} -> backend. A frontend of port 0 and protocol
- * 0 stands for every port of a service address that has no frontend of its own: refused.
+ * Services: frontend -> backend sets, then {set, slot} -> backend. A frontend of port 0 and
+ * protocol 0 stands for every port of a service address that has no frontend of its own: refused.
  */
 struct lnt_service_key {
 	struct in6_addr addr;
@@ -186,16 +194,19 @@ struct lnt_service_key {
 LNT_ASSERT_SIZE(lnt_service_key, 20);
 
 enum lnt_service_flag {
-	LNT_SVC_EXTERNAL = 1 << 0, /* served to clients from outside: NodePort, external, balancer */
-	LNT_SVC_LOCAL = 1 << 1,	   /* externalTrafficPolicy Local: outside clients keep their address */
-	LNT_SVC_RANGES = 1 << 2,   /* outside clients must be in the frontend's source ranges */
-	LNT_SVC_HOST_ONLY = 1 << 3, /* for the node's own sockets only: NodePort at a loopback address */
+	LNT_SVC_EXTERNAL =
+		1 << 0, /* served to clients from outside: NodePort, external, balancer */
+	LNT_SVC_LOCAL =
+		1 << 1, /* externalTrafficPolicy Local: outside clients keep their address */
+	LNT_SVC_RANGES = 1 << 2, /* outside clients must be in the frontend's source ranges */
+	LNT_SVC_HOST_ONLY =
+		1 << 3, /* for the node's own sockets only: NodePort at a loopback address */
 };
 
 struct lnt_service_value {
-	__u32 set;	/* backends for pods and nodes; never reused while entries of it exist */
-	__u32 count;	/* in slots 0..count-1; 0: refuse */
-	__u32 ext_set;	/* the same for clients from outside, LNT_SVC_EXTERNAL only */
+	__u32 set;     /* backends for pods and nodes; never reused while entries of it exist */
+	__u32 count;   /* in slots 0..count-1; 0: refuse */
+	__u32 ext_set; /* the same for clients from outside, LNT_SVC_EXTERNAL only */
 	__u32 ext_count;
 	__u32 affinity; /* seconds that a client keeps its backend, 0: no affinity */
 	__u32 flags;	/* enum lnt_service_flag */
@@ -291,26 +302,26 @@ LNT_ASSERT_SIZE(lnt_state, 8);
 /* Why a packet was dropped. Texts: lnt_drop_text(). */
 enum lnt_drop {
 	LNT_DROP_NONE = 0,
-	LNT_DROP_MALFORMED,	  /* headers that do not parse */
-	LNT_DROP_NO_ENDPOINT,	  /* the pod is not programmed (fail closed) */
-	LNT_DROP_SPOOFED_IP,	  /* source address is not the pod's */
-	LNT_DROP_SPOOFED_MAC,	  /* source MAC is not the pod's */
-	LNT_DROP_FOREIGN_ND,	  /* ARP or ND that speaks for somebody else, or as a router */
-	LNT_DROP_WIRE_SPOOFED,	  /* from the wire with a local pod's source address */
-	LNT_DROP_POLICY_INGRESS,  /* isolated, no rule matched, at the destination */
-	LNT_DROP_POLICY_EGRESS,	  /* isolated, no rule matched, at the source */
-	LNT_DROP_NO_ROUTE,	  /* the node has no route to the destination */
-	LNT_DROP_TTL,		  /* hop limit reached zero */
-	LNT_DROP_FRAGMENT,	  /* a fragment whose first part was not seen */
-	LNT_DROP_UNKNOWN_L3,	  /* neither IPv4, IPv6 nor ARP */
-	LNT_DROP_UNKNOWN_L4,	  /* protocol that cannot be masqueraded or balanced */
-	LNT_DROP_MULTICAST,	  /* multicast and broadcast are not forwarded */
-	LNT_DROP_NAT_PORTS,	  /* no free port to masquerade with */
-	LNT_DROP_NO_BACKEND,	  /* service without endpoints */
-	LNT_DROP_NO_SERVICE,	  /* a service's address, and none of its ports */
-	LNT_DROP_SOURCE_RANGE,	  /* outside client not in the service's source ranges */
-	LNT_DROP_STRAY_ERROR,	  /* ICMP error about no known connection */
-	LNT_DROP_INTERNAL,	  /* a helper failed that should not */
+	LNT_DROP_MALFORMED,	 /* headers that do not parse */
+	LNT_DROP_NO_ENDPOINT,	 /* the pod is not programmed (fail closed) */
+	LNT_DROP_SPOOFED_IP,	 /* source address is not the pod's */
+	LNT_DROP_SPOOFED_MAC,	 /* source MAC is not the pod's */
+	LNT_DROP_FOREIGN_ND,	 /* ARP or ND that speaks for somebody else, or as a router */
+	LNT_DROP_WIRE_SPOOFED,	 /* from the wire with a local pod's source address */
+	LNT_DROP_POLICY_INGRESS, /* isolated, no rule matched, at the destination */
+	LNT_DROP_POLICY_EGRESS,	 /* isolated, no rule matched, at the source */
+	LNT_DROP_NO_ROUTE,	 /* the node has no route to the destination */
+	LNT_DROP_TTL,		 /* hop limit reached zero */
+	LNT_DROP_FRAGMENT,	 /* a fragment whose first part was not seen */
+	LNT_DROP_UNKNOWN_L3,	 /* neither IPv4, IPv6 nor ARP */
+	LNT_DROP_UNKNOWN_L4,	 /* protocol that cannot be masqueraded or balanced */
+	LNT_DROP_MULTICAST,	 /* multicast and broadcast are not forwarded */
+	LNT_DROP_NAT_PORTS,	 /* no free port to masquerade with */
+	LNT_DROP_NO_BACKEND,	 /* service without endpoints */
+	LNT_DROP_NO_SERVICE,	 /* a service's address, and none of its ports */
+	LNT_DROP_SOURCE_RANGE,	 /* outside client not in the service's source ranges */
+	LNT_DROP_STRAY_ERROR,	 /* ICMP error about no known connection */
+	LNT_DROP_INTERNAL,	 /* a helper failed that should not */
 	LNT_DROP_MAX,
 };
 
@@ -359,7 +370,8 @@ struct lnt_config {
 	__u16 masq_port_min; /* host byte order; outside the node's own ephemeral range */
 	__u16 masq_port_max;
 	__u32 n_devices;
-	__u32 devices[LNT_MAX_DEVICES]; /* ifindexes of the node's devices that linnet attaches to */
+	__u32 devices[LNT_MAX_DEVICES]; /* ifindexes of the node's devices that linnet attaches to
+					 */
 	__u8 has_set_retval;		/* cgroup hooks can choose the error (5.18) */
 	__u8 pad[3];
 };

@@ -50,7 +50,7 @@ static __always_inline struct scratch *scratch_get(void)
 
 static __always_inline bool scope_is_pod(__u32 scope)
 {
-	return scope != LNT_SCOPE_NODE && !(scope & LNT_SCOPE_TO_POD);
+	return scope != LNT_SCOPE_NODE && !(scope & (LNT_SCOPE_TO_POD | LNT_SCOPE_TO_NODE));
 }
 
 static __always_inline __u32 mix(__u32 h, __u32 v)
@@ -124,6 +124,8 @@ static __noinline int decide_service(struct scratch *s)
 	svc = service_find(&s->d.orig.daddr, s->d.orig.dport, s->d.orig.proto);
 	if (!svc || svc->flags & LNT_SVC_HOST_ONLY || (outside && !(svc->flags & LNT_SVC_EXTERNAL)))
 		return LNT_DROP_NONE;
+	if (outside && svc->flags & LNT_SVC_RANGES && !source_in_range(&s->d.orig.saddr, svc->set))
+		return LNT_DROP_SOURCE_RANGE;
 	client.set = outside ? svc->ext_set : svc->set;
 	count = outside ? svc->ext_count : svc->count;
 	if (!count)
@@ -354,7 +356,7 @@ static __noinline int decide_reply(struct __sk_buff *ctx, struct scratch *s,
 	if (dst_ep)
 		rk->scope = dst_ep->ifindex;
 	else if (f->action == LNT_ACT_STACK)
-		rk->scope = scope | LNT_SCOPE_TO_POD;
+		rk->scope = scope == LNT_SCOPE_NODE ? LNT_SCOPE_TO_NODE : scope | LNT_SCOPE_TO_POD;
 	else
 		rk->scope = LNT_SCOPE_NODE;
 
@@ -378,7 +380,7 @@ static __noinline int decide_reply(struct __sk_buff *ctx, struct scratch *s,
 		r->flags |= LNT_F_CHECK_MAC;
 		mac_copy(r->src_mac, dst_ep->mac);
 	}
-	if (scope & LNT_SCOPE_TO_POD || rk->scope & LNT_SCOPE_TO_POD) {
+	if ((scope | rk->scope) & (LNT_SCOPE_TO_POD | LNT_SCOPE_TO_NODE)) {
 		r->action = LNT_ACT_STACK;
 		return LNT_DROP_NONE;
 	}

@@ -41,6 +41,20 @@ int from_node(struct __sk_buff *ctx)
 	TC_ENTRY(LNT_SCOPE_NODE, slow_from_node);
 }
 
+/*
+ * To the wire: egress of the node's devices. Attached only where a service that is open to the
+ * outside has a backend in the node's own network.
+ */
+SEC("tc")
+int to_node(struct __sk_buff *ctx)
+{
+	struct lnt_flow_key key;
+	__u8 flags;
+	int r = flow_fast(ctx, LNT_SCOPE_TO_NODE, &key, &flags);
+
+	return r <= FLOW_ODD ? slow_to_node(ctx) : r;
+}
+
 SEC("cgroup/connect4")
 int connect4(struct bpf_sock_addr *ctx)
 {

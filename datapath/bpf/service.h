@@ -27,6 +27,15 @@ static __always_inline struct lnt_service_value *service_find(
 	return bpf_map_lookup_elem(&services, &key);
 }
 
+/* loadBalancerSourceRanges of the frontend whose inside set is @set. */
+static __always_inline bool source_in_range(const struct in6_addr *addr, __u32 set)
+{
+	struct lnt_range_key key = {.prefixlen = 32 + 128, .set = set};
+
+	key.addr = *addr;
+	return bpf_map_lookup_elem(&ranges, &key);
+}
+
 struct backend {
 	struct in6_addr addr;
 	__be16 port;

@@ -390,3 +390,20 @@ static __noinline int slow_from_node(struct __sk_buff *ctx)
 		return LNT_NEXT;
 	return slow_unicast(ctx, s);
 }
+
+/* What the node's stack sends out: answers of its own sockets to clients of an outside service. */
+static __noinline int slow_to_node(struct __sk_buff *ctx)
+{
+	struct scratch *s = scratch_get();
+	struct lnt_pending *pend;
+	struct lnt_flow *f;
+
+	if (!s || parse(ctx, LNT_SCOPE_TO_NODE, &s->p) || s->p.flags & PKT_ND)
+		return LNT_NEXT;
+	__builtin_memset(&s->why, 0, sizeof(s->why));
+	f = bpf_map_lookup_elem(&flows, &s->p.key);
+	if (f)
+		return s->p.flags & PKT_ERROR ? slow_error(ctx, s) : slow_known(ctx, s, f);
+	pend = bpf_map_lookup_elem(&pending, &s->p.key);
+	return pend && !(s->p.flags & PKT_ERROR) ? slow_reply(ctx, s, pend) : LNT_NEXT;
+}
