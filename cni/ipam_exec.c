@@ -136,9 +136,9 @@ int lnt_ipam_exec(
 	_cleanup_close_ int in = -1, out = -1, write_end = -1;
 	_cleanup_free_ char *text = NULL;
 	char path[PATH_MAX];
-	int r, fds[2], status;
+	int r, fds[2], status = -1;
+	pid_t pid = -1;
 	size_t len;
-	pid_t pid;
 
 	r = find(req, e, path);
 	if (!r)
@@ -150,11 +150,13 @@ int lnt_ipam_exec(
 	out = fds[0];
 	write_end = fds[1];
 	r = spawn(path, verb, in, write_end, &pid);
-	close(TAKE_FD(write_end));
+	lnt_closep(&write_end);
+	write_end = -1;
 	if (r)
 		return lnt_fail_sys(e, LNT_CNI_IPAM_FAILED, r, "run IPAM plugin %s", path);
 	r = lnt_fd_read(out, LNT_MAX_STDIN, path, e, &text, &len);
-	close(TAKE_FD(out)); /* one that goes on writing gets SIGPIPE */
+	lnt_closep(&out); /* one that goes on writing gets SIGPIPE */
+	out = -1;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (r)

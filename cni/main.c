@@ -67,6 +67,8 @@ int main(void)
 
 	/* A runtime that went away must not keep us from undoing a half-done ADD. */
 	signal(SIGPIPE, SIG_IGN);
+	/* One that ignores its children would hide from us how the IPAM plugin ended. */
+	signal(SIGCHLD, SIG_DFL);
 	r = run(&req, &e);
 	if (!r)
 		return 0;

@@ -8,7 +8,6 @@
 bats_require_minimum_version 1.5.0
 LNT_TOP=$(realpath "${BASH_SOURCE[0]%/*}/../..")
 LNT_BUILD=$(realpath "${LNT_BUILD:-$LNT_TOP/build}")
-GATEWAY4=169.254.1.1 GATEWAY6=fe80::1
 NODE4=192.0.2.7 NODE6=2001:db8::7
 
 # wait_until SECONDS COMMAND...: polls, with a bound.
@@ -151,6 +150,7 @@ add() {
 # refused VERB CODE TEXT [JQ-FILTER]: an error object with the code and the text in its msg.
 refused() {
 	run -1 plugin "$1" "${4:-.}"
+	# shellcheck disable=SC2154 # set by run
 	jq -e --argjson code "$2" --arg text "$3" '.code == $code and (.msg | contains($text))
 		and (.cniVersion | length > 0) and has("details")' <<<"$output" >/dev/null ||
 		fail "$1: not refused with $2 '$3' but: $output"
