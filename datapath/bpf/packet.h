@@ -128,7 +128,9 @@ static __always_inline bool parse_fast(
 	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
 		const struct ipv6hdr *ip6 = data + ETH_HLEN_;
 
-		if ((const void *)(ip6 + 1) > end)
+		/* No address that is in use begins with 32 zeros, and mapped ones are not IPv4. */
+		if ((const void *)(ip6 + 1) > end || !ip6->saddr.s6_addr32[0] ||
+			!ip6->daddr.s6_addr32[0])
 			return false;
 		key->saddr = ip6->saddr;
 		key->daddr = ip6->daddr;
@@ -183,7 +185,8 @@ static __noinline int parse_l3_v6(struct __sk_buff *ctx, __u32 off, struct l3 *l
 	struct ipv6hdr ip6;
 	__u8 ext[8];
 
-	if (!l3 || bpf_skb_load_bytes(ctx, off, &ip6, sizeof(ip6)) || ip6.version != 6)
+	if (!l3 || bpf_skb_load_bytes(ctx, off, &ip6, sizeof(ip6)) || ip6.version != 6 ||
+		addr_is4(&ip6.saddr) || addr_is4(&ip6.daddr))
 		return PARSE_MALFORMED;
 	l3->saddr = ip6.saddr;
 	l3->daddr = ip6.daddr;
