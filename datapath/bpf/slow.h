@@ -238,7 +238,7 @@ static __noinline int slow_error(struct __sk_buff *ctx, struct scratch *s)
 		return slow_drop(ctx, s, r);
 	if (!f || r) {
 		if (bpf_map_lookup_elem(&endpoints, &s->p.outer_daddr) ||
-			scope_is_pod(s->p.key.scope))
+			s->p.key.scope != LNT_SCOPE_NODE)
 			return slow_drop(ctx, s, LNT_DROP_STRAY_ERROR);
 		return LNT_NEXT;
 	}
