@@ -75,6 +75,15 @@ static __always_inline __u32 ip_len(const struct packet *p)
 	return p->is4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 }
 
+/* Where the packet ends by its own account: frames are padded. */
+static __always_inline __u32 ip_end(struct __sk_buff *ctx, const struct packet *p)
+{
+	__be16 len = 0;
+
+	bpf_skb_load_bytes(ctx, ETH_HLEN_ + (p->is4 ? 2 : 4), &len, sizeof(len));
+	return ETH_HLEN_ + bpf_ntohs(len) + (p->is4 ? 0 : sizeof(struct ipv6hdr));
+}
+
 /* RFC 9293, 3.10.7.1: what a closed port answers. */
 static __noinline int refuse_tcp(struct __sk_buff *ctx, const struct packet *p)
 {
@@ -86,7 +95,7 @@ static __noinline int refuse_tcp(struct __sk_buff *ctx, const struct packet *p)
 	if (!p || bpf_skb_load_bytes(ctx, p->l4_off, &th, sizeof(th)))
 		return -1;
 	flags = ((__u8 *)&th)[13];
-	end = bpf_ntohl(th.seq) + ctx->len - p->l4_off - th.doff * 4 + !!(flags & 0x02) +
+	end = bpf_ntohl(th.seq) + ip_end(ctx, p) - p->l4_off - th.doff * 4 + !!(flags & 0x02) +
 		!!(flags & 0x01);
 	r.tcp.source = th.dest;
 	r.tcp.dest = th.source;
