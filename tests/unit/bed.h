@@ -9,8 +9,8 @@
  *	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(C), C, 1000, B, 80, SYN));
  *
  * Whatever a packet does, the bed checks that it is dropped with exactly one reason counted or
- *passed with none, that what is sent on is a sound packet with one hop less, and that what is
- *dropped or left to the stack without translation is unchanged.
+ *passed with none, and that what is passed is as sound as it was before, with one hop less where it
+ *is sent on. A packet that is refused is dropped for a reason, and an answer is sent in its place.
  */
 #include "tests/unit/packet.h"
 #include "datapath/abi.h"
@@ -46,10 +46,11 @@ enum who {
 #define BACK(pod) (300 + (pod)) /* redirected to a pod by the program of its own device */
 #define WIRE	  400		/* it comes off the wire */
 
-/* What became of it: one of these, or 100 + the reason it was dropped for. */
-#define BED_UP	    (-1)
-#define BED_SENT    7
-#define BED_DROP(r) (100 + (int)(r))
+/* What became of it: one of these, or 100 or 200 + the reason it was dropped or refused for. */
+#define BED_UP	       (-1)
+#define BED_SENT       7
+#define BED_DROP(r)    (100 + (int)(r))
+#define BED_REFUSED(r) (200 + (int)(r))
 
 struct bed;
 
@@ -127,9 +128,10 @@ void bed_place(const struct bed *b, int hook, struct pkt *p);
 int bed_send(struct bed *b, int hook, struct pkt *p);
 
 void bed_expect(const struct bed *b, int got, int want, const char *file, int line);
-#define SENT(b, e)	    bed_expect(b, e, BED_SENT, __FILE__, __LINE__)
-#define UP(b, e)	    bed_expect(b, e, BED_UP, __FILE__, __LINE__)
-#define DROPS(b, reason, e) bed_expect(b, e, BED_DROP(reason), __FILE__, __LINE__)
+#define SENT(b, e)	      bed_expect(b, e, BED_SENT, __FILE__, __LINE__)
+#define UP(b, e)	      bed_expect(b, e, BED_UP, __FILE__, __LINE__)
+#define DROPS(b, reason, e)   bed_expect(b, e, BED_DROP(reason), __FILE__, __LINE__)
+#define REFUSES(b, reason, e) bed_expect(b, e, BED_REFUSED(reason), __FILE__, __LINE__)
 
 /* Asserts about the last packet that came out. Ports in host order. */
 void bed_assert_out(const struct bed *b, const struct in6_addr *src, int sport,

@@ -2,6 +2,7 @@
 /* Services translated per packet: for what did not come from a socket that linnet translates. */
 #include "tests/unit/bed.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 static void out(const struct bed *b, int src, int sport, int dst, int dport)
@@ -82,13 +83,61 @@ static void backend_in_world(void **state)
 	}
 }
 
+/* What the asker gets: as if the service itself had refused it, on its own device. */
+static void refusal(struct bed *b, bool is_tcp)
+{
+	struct in6_addr vip = bed_addr(b, VIP), a = bed_addr(b, A);
+	const struct pkt *p = bed_out(b), *in = bed_in(b);
+	struct pkt_view v = pkt_view(p);
+
+	assert_memory_equal(&v.src.addr, &vip, sizeof(vip));
+	assert_memory_equal(&v.dst.addr, &a, sizeof(a));
+	bed_assert_into(b, A);
+	if (is_tcp) {
+		assert_int_equal(v.proto, IPPROTO_TCP);
+		assert_int_equal(v.src.port, 80);
+		assert_int_equal(v.dst.port, 1000);
+		return;
+	}
+	assert_int_equal(v.proto, bed_icmp(b));
+	assert_int_equal(p->data[p->l4], bed_is4(b) ? 3 : 1);
+	assert_int_equal(p->data[p->l4 + 1], bed_is4(b) ? 3 : 4);
+	assert_memory_equal(&p->data[p->l4 + 8], &in->data[14], in->l4 - 14 + 8);
+}
+
+static uint32_t get32(const struct pkt *p, size_t off)
+{
+	uint32_t v;
+
+	memcpy(&v, &p->data[off], 4);
+	return ntohl(v);
+}
+
 static void no_backend(void **state)
 {
 	struct bed *b = *state;
+	const struct pkt *p = bed_out(b);
 
 	bed_service(b, IPPROTO_TCP, 80, -1, 0);
-	bed_service(b, IPPROTO_SCTP, 80, B, 80);
-	DROPS(b, LNT_DROP_NO_BACKEND, tcp(b, FROM(A), A, 1000, VIP, 80, SYN));
+	bed_service(b, IPPROTO_UDP, 80, -1, 0);
+	for (int pad = 0; pad < 7; pad += 6) {
+		/* A short frame is padded on the wire. */
+		bed_tcp(b, bed_in(b), A, 1000, VIP, 80, SYN);
+		bed_place(b, FROM(A), bed_in(b));
+		bed_in(b)->len += (size_t)pad;
+		REFUSES(b, LNT_DROP_NO_BACKEND, bed_again(b, FROM(A)));
+		refusal(b, true);
+		assert_int_equal(p->data[p->l4 + 13], RST | ACK);
+		assert_int_equal(get32(p, p->l4 + 8), get32(bed_in(b), p->l4 + 4u) + 12 + 1);
+	}
+	REFUSES(b, LNT_DROP_NO_BACKEND, tcp(b, FROM(A), A, 1000, VIP, 80, ACK));
+	refusal(b, true);
+	assert_int_equal(p->data[p->l4 + 13], RST);
+	REFUSES(b, LNT_DROP_NO_BACKEND, udp(b, FROM(A), A, 1000, VIP, 80));
+	refusal(b, false);
+	/* What is itself a refusal is not answered. */
+	DROPS(b, LNT_DROP_NO_BACKEND, tcp(b, FROM(A), A, 1000, VIP, 80, RST));
+	assert_int_equal(bed_flows(b), 0);
 	bed_service(b, IPPROTO_TCP, 80, B, 8080);
 	SENT(b, tcp(b, FROM(A), A, 1000, VIP, 80, SYN));
 }
@@ -144,18 +193,26 @@ static void error(void **state)
 	assert_int_equal(v.dst.port, 53);
 }
 
-/* A pod that is its own backend gets its packet with its own source: its kernel drops that as a
- * martian. Sockets do not come here; they connect to themselves. */
+/* A pod that is its own backend talks to its gateway: its kernel takes no packet of its own
+ * address. */
 static void hairpin(void **state)
 {
 	struct bed *b = *state;
 
+	bed_endpoint(b, A, LNT_EP_ISOLATED_INGRESS | LNT_EP_ISOLATED_EGRESS);
 	bed_service(b, IPPROTO_TCP, 80, A, 8080);
 	SENT(b, tcp(b, FROM(A), A, 1000, VIP, 80, SYN));
-	out(b, A, 1000, A, 8080);
+	out(b, GW, 1000, A, 8080);
 	bed_assert_into(b, A);
-	SENT(b, tcp(b, FROM(A), A, 8080, A, 1000, SYN | ACK));
-	out(b, VIP, 80, A, 1000);
+	for (int i = 0; i < 3; i++) {
+		SENT(b, tcp(b, FROM(A), A, 8080, GW, 1000, SYN | ACK));
+		out(b, VIP, 80, A, 1000);
+		bed_assert_into(b, A);
+		SENT(b, tcp(b, FROM(A), A, 1000, VIP, 80, ACK));
+		out(b, GW, 1000, A, 8080);
+		bed_bump(b);
+	}
+	DROPS(b, LNT_DROP_POLICY_EGRESS, tcp(b, FROM(A), A, 8081, WORLD, 1000, SYN));
 }
 
 static const struct CMUnitTest tests[] = {
@@ -163,7 +220,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH("service: a backend elsewhere, there and back", backend_elsewhere),
 	BOTH("service: a backend that is the host", backend_is_host),
 	BOTH("service: a backend in the world is masqueraded too", backend_in_world),
-	BOTH("service: without a backend it is dropped", no_backend),
+	BOTH("service: without a backend it is refused", no_backend),
 	BOTH("service: policy is asked about the backend", policy),
 	BOTH("service: an error of the backend comes from the service", error),
 	BOTH("service: a pod that is its own backend", hairpin),
