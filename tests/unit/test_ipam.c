@@ -453,9 +453,6 @@ static void delegated_result_is_read(void **state)
 	lnt_ipam_result_free(&res);
 }
 
-#define ROUTE(attr) \
-	"{\"ips\":[{\"address\":\"fd00::5/64\"}],\"routes\":[{\"dst\":\"::/0\"," attr "}]}"
-
 static void delegated_result_that_cannot_be_honoured_is_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -467,8 +464,8 @@ static void delegated_result_that_cannot_be_honoured_is_refused(void **state)
 		"{\"ips\":[{\"address\":\"10.1.0.5/33\"}]}",
 		"{\"ips\":[{\"address\":\"10.1.0.5/16\"},{\"address\":\"10.1.0.6/16\"}]}",
 		"{\"ips\":[{\"address\":\"10.1.0.5/16\"}],\"routes\":[{\"dst\":\"x\"}]}",
-		ROUTE("\"scope\":9"),
-		ROUTE("\"mtu\":\"\""),
+		"{\"ips\":[{\"address\":\"::5/64\"}],\"routes\":[{\"dst\":\"::/0\",\"scope\":9}]}",
+		"{\"ips\":[{\"address\":\"::5/64\"}],\"routes\":[{\"dst\":\"::/0\",\"mtu\":\"\"}]}",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
