@@ -50,6 +50,9 @@ static void fill_endpoint(struct add *a)
 	strcpy(ep->container_id, req->env.container_id);
 	strcpy(ep->network, req->network);
 	strcpy(ep->ifname, req->env.ifname);
+	/* One that does not fit is not needed: only the agent's ending of sockets uses it. */
+	if (strlen(req->env.netns) < sizeof(ep->netns))
+		strcpy(ep->netns, req->env.netns);
 	strcpy(ep->pod_ns, req->pod_ns);
 	strcpy(ep->pod_name, req->pod_name);
 	strcpy(ep->pod_uid, req->pod_uid);

@@ -66,7 +66,8 @@ static bool fits(struct lnt_span s, size_t max)
 	return s.n && s.n <= max;
 }
 
-static const char *parse_used(struct lnt_ipam_state *st, struct lnt_span line)
+static const char *parse_used(
+	struct lnt_ipam_state *st, struct lnt_span whole, struct lnt_span line)
 {
 	struct lnt_ipam_entry *entry = grow(st);
 	char buf[LNT_PREFIXSTRLEN];
@@ -80,6 +81,7 @@ static const char *parse_used(struct lnt_ipam_state *st, struct lnt_span line)
 	entry->network = word(&line);
 	entry->container = word(&line);
 	entry->ifname = word(&line);
+	entry->line = (struct lnt_span){.p = whole.p, .n = whole.n + 1};
 	if (line.n || !fits(entry->network, LNT_NETWORK_NAME_MAX) ||
 		!fits(entry->container, LNT_CONTAINER_ID_MAX) || !fits(entry->ifname, IFNAMSIZ - 1))
 		return "not of the form 'used <address> <network> <container> <interface>'";
@@ -105,13 +107,13 @@ static const char *parse_last(struct lnt_ipam_state *st, struct lnt_span line)
 static const char *parse_line(
 	struct lnt_ipam_state *st, struct lnt_span line, unsigned long count, bool *end)
 {
-	struct lnt_span kind = word(&line);
+	struct lnt_span whole = line, kind = word(&line);
 	char expect[32];
 
 	if (*end)
 		return "text after the end";
 	if (equal(kind, "used"))
-		return parse_used(st, line);
+		return parse_used(st, whole, line);
 	if (equal(kind, "last"))
 		return parse_last(st, line);
 	if (!equal(kind, "end"))
@@ -187,6 +189,12 @@ int lnt_ipam_state_print(const struct lnt_ipam_state *st, char **ret_text, size_
 	for (size_t i = 0; i < st->n; i++) {
 		const struct lnt_ipam_entry *entry = &st->entries[i];
 
+		if (entry->line.n) { /* most of the time of an ADD would go into text of addresses
+				      */
+			memcpy(p, entry->line.p, entry->line.n);
+			p += entry->line.n;
+			continue;
+		}
 		p = put(p, "used", 4);
 		p = put_addr(p, &entry->addr);
 		p = put(p, entry->network.p, entry->network.n);

@@ -11,6 +11,7 @@ struct lnt_span {
 struct lnt_ipam_entry {
 	struct in6_addr addr;
 	struct lnt_span network, container, ifname; /* borrowed from the text or the owner */
+	struct lnt_span line;			    /* as it was read, with its end; empty: new */
 };
 
 struct lnt_ipam_last {
