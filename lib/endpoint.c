@@ -56,7 +56,7 @@ cJSON *lnt_endpoint_to_json(const struct lnt_endpoint *ep)
 
 	if (!obj || !add_string(obj, "containerID", ep->container_id) ||
 		!add_string(obj, "ifname", ep->ifname) ||
-		!add_string(obj, "network", ep->network) ||
+		!add_string(obj, "network", ep->network) || !add_string(obj, "netns", ep->netns) ||
 		!add_string(obj, "podNamespace", ep->pod_ns) ||
 		!add_string(obj, "podName", ep->pod_name) ||
 		!add_string(obj, "podUID", ep->pod_uid) || !add_addrs(obj, ep) ||
@@ -130,6 +130,7 @@ int lnt_endpoint_from_json(const cJSON *json, struct lnt_err *e, struct lnt_endp
 		{"containerID", true, ep.container_id, sizeof(ep.container_id)},
 		{"ifname", true, ep.ifname, sizeof(ep.ifname)},
 		{"network", false, ep.network, sizeof(ep.network)},
+		{"netns", false, ep.netns, sizeof(ep.netns)},
 		{"podNamespace", false, ep.pod_ns, sizeof(ep.pod_ns)},
 		{"podName", false, ep.pod_name, sizeof(ep.pod_name)},
 		{"podUID", false, ep.pod_uid, sizeof(ep.pod_uid)},

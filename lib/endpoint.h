@@ -16,11 +16,13 @@
 #define LNT_CONTAINER_ID_MAX 128
 #define LNT_K8S_NAME_MAX     254
 #define LNT_NETWORK_NAME_MAX 128
+#define LNT_NETNS_PATH_MAX   256
 
 struct lnt_endpoint {
 	char container_id[LNT_CONTAINER_ID_MAX + 1];
 	char network[LNT_NETWORK_NAME_MAX + 1]; /* name in the CNI configuration; empty: unknown */
 	char ifname[IFNAMSIZ];			/* inside the container */
+	char netns[LNT_NETNS_PATH_MAX];		/* CNI_NETNS; empty: unknown, or too long */
 	char pod_ns[LNT_K8S_NAME_MAX];		/* empty: not a pod */
 	char pod_name[LNT_K8S_NAME_MAX];	/* empty: not a pod */
 	char pod_uid[64];			/* empty: unknown */

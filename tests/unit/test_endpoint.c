@@ -37,6 +37,7 @@ static struct lnt_endpoint example(const char *id, const char *ifname)
 {
 	struct lnt_endpoint ep = {
 		.network = "net",
+		.netns = "/run/netns/pod",
 		.pod_ns = "ns",
 		.pod_name = "pod",
 		.pod_uid = "uid",
