@@ -70,6 +70,10 @@ static int decode_ports(const cJSON *container, struct lnt_err *e, struct lnt_po
 	int r;
 
 	cJSON_ArrayForEach (port, ports) {
+		const cJSON *host_port = lnt_json_get(port, "hostPort");
+
+		if (cJSON_IsNumber(host_port) && host_port->valuedouble > 0)
+			obj->host_port = true;
 		r = add_named_port(port, e, obj);
 		if (r)
 			return r;
@@ -100,8 +104,8 @@ static int decode_containers(const cJSON *spec, struct lnt_err *e, struct lnt_po
 }
 
 /*
- * The API's object of a static pod is a mirror with a UID of its own; the kubelet and so the runtime
- * and the CNI plugin know the pod by its configuration's hash.
+ * The API's object of a static pod is a mirror with a UID of its own; the kubelet and so the
+ * runtime and the CNI plugin know the pod by its configuration's hash.
  */
 static int decode_mirror(const cJSON *json, struct lnt_pod *obj)
 {
@@ -119,6 +123,14 @@ static int decode_mirror(const cJSON *json, struct lnt_pod *obj)
 	return 0;
 }
 
+static bool has_bandwidth(const cJSON *json)
+{
+	const cJSON *annotations = lnt_json_get(lnt_json_get(json, "metadata"), "annotations");
+
+	return lnt_json_get(annotations, "kubernetes.io/ingress-bandwidth") ||
+		lnt_json_get(annotations, "kubernetes.io/egress-bandwidth");
+}
+
 int lnt_decode_pod(const cJSON *json, struct lnt_err *e, struct lnt_pod *obj)
 {
 	const cJSON *spec = lnt_json_get(json, "spec"), *status = lnt_json_get(json, "status");
@@ -133,6 +145,7 @@ int lnt_decode_pod(const cJSON *json, struct lnt_err *e, struct lnt_pod *obj)
 	if (!obj->node)
 		return -ENOMEM;
 	obj->host_network = cJSON_IsTrue(lnt_json_get(spec, "hostNetwork"));
+	obj->bandwidth = has_bandwidth(json);
 	obj->terminated = phase && (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"));
 	decode_pod_addrs(status, e, obj);
 	return decode_containers(spec, e, obj);
@@ -189,9 +202,14 @@ static void add_pod_cidr(const char *text, struct lnt_err *e, struct lnt_node *o
 
 int lnt_decode_node(const cJSON *json, struct lnt_err *e, struct lnt_node *obj)
 {
+	const cJSON *labels = lnt_json_get(lnt_json_get(json, "metadata"), "labels");
 	const cJSON *spec = lnt_json_get(json, "spec"), *list, *item;
 	const char *single = lnt_json_text(spec, "podCIDR");
+	const char *zone = lnt_json_text(labels, "topology.kubernetes.io/zone");
 
+	obj->zone = lnt_intern(zone && lnt_decode_is_value(zone) ? zone : "");
+	if (!obj->zone)
+		return -ENOMEM;
 	list = lnt_json_list(lnt_json_get(json, "status"), "addresses");
 	cJSON_ArrayForEach (item, list)
 		add_node_addr(item, e, obj);

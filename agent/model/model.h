@@ -60,6 +60,7 @@ struct lnt_node {
 	size_t n_internal;
 	struct lnt_prefix pod_cidrs[2];
 	size_t n_pod_cidrs;
+	const char *zone; /* interned; label topology.kubernetes.io/zone, "" when absent */
 };
 
 /* IANA numbers; 0: any (policy ports without protocol are TCP, as the API says). */
@@ -79,21 +80,55 @@ struct lnt_pod {
 	size_t n_ports;
 	bool host_network;
 	bool terminated; /* phase Succeeded or Failed: its address may be another's */
+	bool host_port;	 /* a container asks for one */
+	bool bandwidth;	 /* annotation kubernetes.io/ingress-bandwidth or egress-bandwidth */
+};
+
+enum lnt_service_type {
+	LNT_SERVICE_CLUSTER_IP,
+	LNT_SERVICE_NODE_PORT,
+	LNT_SERVICE_LOAD_BALANCER,
+	LNT_SERVICE_EXTERNAL_NAME,
+};
+
+/* spec.trafficDistribution (KEP-4444, KEP-3015); PreferClose is the old name of PreferSameZone. */
+enum lnt_traffic_distribution {
+	LNT_DISTRIBUTION_NONE,
+	LNT_DISTRIBUTION_ZONE,
+	LNT_DISTRIBUTION_NODE,
+	LNT_DISTRIBUTION_UNKNOWN,
 };
 
 struct lnt_service_port {
 	const char *name; /* interned, "" when unnamed */
 	uint8_t proto;
-	uint16_t port; /* host byte order */
-	uint16_t node_port;
+	uint16_t port;	    /* host byte order */
+	uint16_t node_port; /* host byte order, 0: none */
 };
 
 struct lnt_service {
 	struct lnt_meta meta;
+	int64_t created; /* metadata.creationTimestamp, seconds since 1970; 0: unknown */
+	enum lnt_service_type type;
 	struct in6_addr cluster_ips[2]; /* none: headless or ExternalName */
 	size_t n_cluster_ips;
+	struct in6_addr *external_ips; /* owned; spec.externalIPs */
+	size_t n_external_ips;
+	/* owned; status.loadBalancer.ingress but those of ipMode Proxy (KEP-1860) */
+	struct in6_addr *balancer_ips;
+	size_t n_balancer_ips;
+	struct lnt_prefix *ranges; /* owned; spec.loadBalancerSourceRanges */
+	size_t n_ranges;
 	struct lnt_service_port *ports; /* owned */
 	size_t n_ports;
+	uint32_t affinity;	    /* seconds of sessionAffinity ClientIP, 0: none */
+	uint16_t health_check_port; /* spec.healthCheckNodePort, host byte order, 0: none */
+	enum lnt_traffic_distribution distribution;
+	bool has_ranges;	/* source ranges are given, understood or not */
+	bool internal_local;	/* internalTrafficPolicy Local (KEP-2086) */
+	bool external_local;	/* externalTrafficPolicy Local */
+	bool publish_not_ready; /* spec.publishNotReadyAddresses */
+	bool foreign; /* label service-proxy-name or headless: another's to serve (KEP-2447) */
 };
 
 struct lnt_slice_port {
@@ -107,8 +142,16 @@ struct lnt_slice_endpoint {
 	bool ready;	      /* absent means true */
 	bool serving;	      /* absent means ready */
 	bool terminating;
+	uint8_t n_zone_hints;
+	uint8_t n_node_hints;
 	const char *node; /* interned, "" when absent */
+	const char *zone; /* interned, "" when absent */
+	/* owned, interned: hints.forZones, then hints.forNodes; NULL without any */
+	const char **hints;
 };
+
+/* The API allows eight of each (discovery/v1, EndpointHints). */
+#define LNT_SLICE_HINTS_MAX 8
 
 struct lnt_endpointslice {
 	struct lnt_meta meta;

@@ -18,6 +18,18 @@ static void service_clear(struct lnt_service *s)
 	for (size_t i = 0; i < s->n_ports; i++)
 		lnt_unintern(s->ports[i].name);
 	free(s->ports);
+	free(s->external_ips);
+	free(s->balancer_ips);
+	free(s->ranges);
+}
+
+static void slice_endpoint_clear(struct lnt_slice_endpoint *ep)
+{
+	lnt_unintern(ep->node);
+	lnt_unintern(ep->zone);
+	for (int i = 0; i < ep->n_zone_hints + ep->n_node_hints; i++)
+		lnt_unintern(ep->hints[i]);
+	free(ep->hints);
 }
 
 static void slice_clear(struct lnt_endpointslice *s)
@@ -27,7 +39,7 @@ static void slice_clear(struct lnt_endpointslice *s)
 		lnt_unintern(s->ports[i].name);
 	free(s->ports);
 	for (size_t i = 0; i < s->n_endpoints; i++)
-		lnt_unintern(s->endpoints[i].node);
+		slice_endpoint_clear(&s->endpoints[i]);
 	free(s->endpoints);
 }
 
@@ -86,6 +98,8 @@ void lnt_object_free(struct lnt_meta *obj)
 		netpol_clear((struct lnt_netpol *)obj);
 		break;
 	case LNT_KIND_NODE:
+		lnt_unintern(((struct lnt_node *)obj)->zone);
+		break;
 	case LNT_KIND_MAX:
 		break;
 	}

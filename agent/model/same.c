@@ -41,7 +41,7 @@ static bool same_prefixes(
 
 static bool same_node(const struct lnt_node *a, const struct lnt_node *b)
 {
-	return a->n_addrs == b->n_addrs && a->n_internal == b->n_internal &&
+	return a->n_addrs == b->n_addrs && a->n_internal == b->n_internal && a->zone == b->zone &&
 		same_bytes(a->addrs, b->addrs, a->n_addrs * sizeof(*a->addrs)) &&
 		same_bytes(a->internal, b->internal, a->n_internal * sizeof(*a->internal)) &&
 		same_prefixes(a->pod_cidrs, a->n_pod_cidrs, b->pod_cidrs, b->n_pod_cidrs);
@@ -52,6 +52,7 @@ static bool same_pod(const struct lnt_pod *a, const struct lnt_pod *b)
 	if (!same_labels(&a->labels, &b->labels) || a->node != b->node ||
 		a->n_addrs != b->n_addrs || a->n_ports != b->n_ports ||
 		a->host_network != b->host_network || a->terminated != b->terminated ||
+		a->host_port != b->host_port || a->bandwidth != b->bandwidth ||
 		!same_bytes(a->addrs, b->addrs, a->n_addrs * sizeof(*a->addrs)))
 		return false;
 	for (size_t i = 0; i < a->n_ports; i++)
@@ -62,11 +63,29 @@ static bool same_pod(const struct lnt_pod *a, const struct lnt_pod *b)
 	return true;
 }
 
+static bool same_addrs(const struct in6_addr *a, size_t n_a, const struct in6_addr *b, size_t n_b)
+{
+	return n_a == n_b && same_bytes(a, b, n_a * sizeof(*a));
+}
+
+static bool same_service_spec(const struct lnt_service *a, const struct lnt_service *b)
+{
+	return a->created == b->created && a->type == b->type && a->affinity == b->affinity &&
+		a->health_check_port == b->health_check_port &&
+		a->distribution == b->distribution && a->has_ranges == b->has_ranges &&
+		a->internal_local == b->internal_local && a->external_local == b->external_local &&
+		a->publish_not_ready == b->publish_not_ready && a->foreign == b->foreign;
+}
+
 static bool same_service(const struct lnt_service *a, const struct lnt_service *b)
 {
-	if (a->n_cluster_ips != b->n_cluster_ips || a->n_ports != b->n_ports ||
-		!same_bytes(
-			a->cluster_ips, b->cluster_ips, a->n_cluster_ips * sizeof(*a->cluster_ips)))
+	if (a->n_ports != b->n_ports || !same_service_spec(a, b) ||
+		!same_addrs(a->cluster_ips, a->n_cluster_ips, b->cluster_ips, b->n_cluster_ips) ||
+		!same_addrs(
+			a->external_ips, a->n_external_ips, b->external_ips, b->n_external_ips) ||
+		!same_addrs(
+			a->balancer_ips, a->n_balancer_ips, b->balancer_ips, b->n_balancer_ips) ||
+		!same_prefixes(a->ranges, a->n_ranges, b->ranges, b->n_ranges))
 		return false;
 	for (size_t i = 0; i < a->n_ports; i++)
 		if (a->ports[i].name != b->ports[i].name ||
@@ -80,7 +99,11 @@ static bool same_service(const struct lnt_service *a, const struct lnt_service *
 static bool same_backend(const struct lnt_slice_endpoint *a, const struct lnt_slice_endpoint *b)
 {
 	return IN6_ARE_ADDR_EQUAL(&a->addr, &b->addr) && a->ready == b->ready &&
-		a->serving == b->serving && a->terminating == b->terminating && a->node == b->node;
+		a->serving == b->serving && a->terminating == b->terminating &&
+		a->node == b->node && a->zone == b->zone && a->n_zone_hints == b->n_zone_hints &&
+		a->n_node_hints == b->n_node_hints &&
+		same_bytes(a->hints, b->hints,
+			(a->n_zone_hints + a->n_node_hints) * sizeof(*a->hints));
 }
 
 static bool same_slice(const struct lnt_endpointslice *a, const struct lnt_endpointslice *b)

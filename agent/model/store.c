@@ -9,9 +9,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define HASH_NONFATAL_OOM	   1
-#define uthash_nonfatal_oom(entry) ((entry)->obj = NULL)
+/* Out of memory: hh.tbl of what was to be added is NULL. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
+#include <utlist.h>
 
 /* The key is meta.ns and meta.name. */
 #define KEY_LEN (2 * sizeof(const char *))
@@ -22,11 +23,21 @@ _Static_assert(
 struct entry {
 	struct lnt_meta *obj;
 	bool marked;
+	struct entry *prev, *next; /* slices of one service */
+	UT_hash_handle hh;
+};
+
+/* The slices of a service. Their strings are the key, so it lives as long as it has slices. */
+struct group {
+	const char *ns;
+	const char *service;
+	struct entry *slices;
 	UT_hash_handle hh;
 };
 
 struct lnt_store {
 	struct entry *kinds[LNT_KIND_MAX];
+	struct group *groups;
 	lnt_store_listener *listener;
 	void *ctx;
 };
@@ -44,10 +55,15 @@ struct lnt_store *lnt_store_new(lnt_store_listener *listener, void *ctx)
 
 void lnt_store_free(struct lnt_store *st)
 {
+	struct group *g, *next_group;
 	struct entry *e, *next;
 
 	if (!st)
 		return;
+	HASH_ITER (hh, st->groups, g, next_group) {
+		HASH_DEL(st->groups, g);
+		free(g);
+	}
 	for (int k = 0; k < LNT_KIND_MAX; k++) {
 		HASH_ITER (hh, st->kinds[k], e, next) {
 			HASH_DEL(st->kinds[k], e);
@@ -64,6 +80,48 @@ static void tell(struct lnt_store *st, const struct lnt_meta *obj, bool removed)
 		st->listener(st->ctx, obj, removed);
 }
 
+static struct group *group_find(const struct lnt_store *st, const char *ns, const char *service)
+{
+	const char *const key[2] = {ns, service};
+	struct group *g;
+
+	HASH_FIND(hh, st->groups, key, KEY_LEN, g);
+	return g;
+}
+
+static int group_add(struct lnt_store *st, struct entry *e)
+{
+	const struct lnt_endpointslice *s = (const struct lnt_endpointslice *)e->obj;
+	struct group *g = group_find(st, s->meta.ns, s->service);
+
+	if (!g) {
+		g = calloc(1, sizeof(*g));
+		if (!g)
+			return -ENOMEM;
+		g->ns = s->meta.ns;
+		g->service = s->service;
+		HASH_ADD_KEYPTR(hh, st->groups, &g->ns, KEY_LEN, g);
+		if (!g->hh.tbl) {
+			free(g);
+			return -ENOMEM;
+		}
+	}
+	DL_APPEND(g->slices, e);
+	return 0;
+}
+
+static void group_remove(struct lnt_store *st, struct entry *e)
+{
+	const struct lnt_endpointslice *s = (const struct lnt_endpointslice *)e->obj;
+	struct group *g = group_find(st, s->meta.ns, s->service);
+
+	DL_DELETE(g->slices, e);
+	if (g->slices)
+		return;
+	HASH_DEL(st->groups, g);
+	free(g);
+}
+
 static int insert(struct lnt_store *st, struct lnt_meta *obj)
 {
 	struct entry *e = calloc(1, sizeof(*e));
@@ -71,14 +129,37 @@ static int insert(struct lnt_store *st, struct lnt_meta *obj)
 	if (e) {
 		e->obj = obj;
 		HASH_ADD_KEYPTR(hh, st->kinds[obj->kind], &obj->ns, KEY_LEN, e);
+		if (e->hh.tbl && obj->kind == LNT_KIND_ENDPOINTSLICE && group_add(st, e)) {
+			HASH_DEL(st->kinds[obj->kind], e);
+			e->hh.tbl = NULL;
+		}
 	}
-	if (!e || !e->obj) {
+	if (!e || !e->hh.tbl) {
 		free(e);
 		lnt_object_free(obj);
 		return -ENOMEM;
 	}
 	tell(st, obj, false);
 	return 0;
+}
+
+static void drop(struct lnt_store *st, struct entry *e)
+{
+	struct lnt_meta *obj = e->obj;
+
+	if (obj->kind == LNT_KIND_ENDPOINTSLICE)
+		group_remove(st, e);
+	HASH_DEL(st->kinds[obj->kind], e);
+	free(e);
+	tell(st, obj, true);
+	lnt_object_free(obj);
+}
+
+static bool moves(const struct lnt_meta *old, const struct lnt_meta *obj)
+{
+	return obj->kind == LNT_KIND_ENDPOINTSLICE &&
+		((const struct lnt_endpointslice *)old)->service !=
+		((const struct lnt_endpointslice *)obj)->service;
 }
 
 int lnt_store_put(struct lnt_store *st, struct lnt_meta *obj)
@@ -95,6 +176,10 @@ int lnt_store_put(struct lnt_store *st, struct lnt_meta *obj)
 		old->version = obj->version;
 		lnt_object_free(obj);
 		return 0;
+	}
+	if (moves(old, obj)) {
+		drop(st, e);
+		return insert(st, obj);
 	}
 	/* The names are the same pointers, so only where the key lies changes. */
 	e->obj = obj;
@@ -114,16 +199,6 @@ static struct entry *find(
 		return NULL;
 	HASH_FIND(hh, st->kinds[kind], &like.ns, KEY_LEN, e);
 	return e;
-}
-
-static void drop(struct lnt_store *st, struct entry *e)
-{
-	struct lnt_meta *obj = e->obj;
-
-	HASH_DEL(st->kinds[obj->kind], e);
-	free(e);
-	tell(st, obj, true);
-	lnt_object_free(obj);
 }
 
 void lnt_store_remove(struct lnt_store *st, enum lnt_kind kind, const char *ns, const char *name)
@@ -149,6 +224,21 @@ int lnt_store_each(const struct lnt_store *st, enum lnt_kind kind,
 	int r;
 
 	HASH_ITER (hh, st->kinds[kind], e, next) {
+		r = fn(ctx, e->obj);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int lnt_store_each_slice(const struct lnt_store *st, const char *ns, const char *service,
+	int (*fn)(void *ctx, const struct lnt_meta *obj), void *ctx)
+{
+	const struct group *g = group_find(st, ns, service);
+	const struct entry *e;
+	int r;
+
+	for (e = g ? g->slices : NULL; e; e = e->next) {
 		r = fn(ctx, e->obj);
 		if (r)
 			return r;

@@ -9,7 +9,10 @@
 
 struct lnt_store;
 
-/* Called after a change was made; @obj is the new object, or the old one when @removed. */
+/*
+ * Called after a change was made; @obj is the new object, or the old one when @removed. A slice
+ * that goes from one service to another is removed and then new.
+ */
 typedef void lnt_store_listener(void *ctx, const struct lnt_meta *obj, bool removed);
 
 struct lnt_store *lnt_store_new(lnt_store_listener *listener, void *ctx);
@@ -32,6 +35,13 @@ const struct lnt_meta *lnt_store_get(
 /* Calls @fn for every object of a kind, in no order, until it returns non-zero, which is returned.
  */
 int lnt_store_each(const struct lnt_store *st, enum lnt_kind kind,
+	int (*fn)(void *ctx, const struct lnt_meta *obj), void *ctx);
+
+/*
+ * The same for the EndpointSlices of one service, by label kubernetes.io/service-name. @ns and
+ * @service are interned.
+ */
+int lnt_store_each_slice(const struct lnt_store *st, const char *ns, const char *service,
 	int (*fn)(void *ctx, const struct lnt_meta *obj), void *ctx);
 size_t lnt_store_count(const struct lnt_store *st, enum lnt_kind kind);
 

@@ -172,6 +172,59 @@ static struct lnt_meta *typical_pod(unsigned i)
 	return obj;
 }
 
+static struct lnt_meta *slice(const char *name, const char *service)
+{
+	struct lnt_endpointslice *s = calloc(1, sizeof(*s));
+
+	s->meta.kind = LNT_KIND_ENDPOINTSLICE;
+	s->meta.ns = lnt_intern("a");
+	s->meta.name = lnt_intern(name);
+	s->meta.uid = strdup("");
+	s->service = lnt_intern(service);
+	return &s->meta;
+}
+
+static int count_slice(void *ctx, const struct lnt_meta *obj)
+{
+	size_t *n = ctx;
+
+	return ++*n == 10;
+}
+
+static size_t slices_of(struct fixture *f, const char *service)
+{
+	const char *ns = lnt_intern_find("a"), *name = lnt_intern_find(service);
+	size_t n = 0;
+
+	if (ns && name)
+		assert_int_equal(lnt_store_each_slice(f->st, ns, name, count_slice, &n), 0);
+	return n;
+}
+
+static void slices_are_found_by_service(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(lnt_store_put(f->st, slice("s1", "x")), 0);
+	assert_int_equal(lnt_store_put(f->st, slice("s2", "x")), 0);
+	assert_int_equal(lnt_store_put(f->st, slice("s3", "y")), 0);
+	assert_int_equal(slices_of(f, "x"), 2);
+	assert_int_equal(slices_of(f, "y"), 1);
+	assert_int_equal(slices_of(f, "z"), 0);
+	assert_int_equal(lnt_store_put(f->st, slice("s3", "y")), 0);
+	f->told[0] = '\0';
+	/* To another service: the one that it leaves hears of it as well. */
+	assert_int_equal(lnt_store_put(f->st, slice("s3", "x")), 0);
+	assert_string_equal(f->told, "-a/s3 +a/s3 ");
+	assert_int_equal(slices_of(f, "x"), 3);
+	assert_int_equal(slices_of(f, "y"), 0);
+	lnt_store_remove(f->st, LNT_KIND_ENDPOINTSLICE, "a", "s1");
+	assert_int_equal(slices_of(f, "x"), 2);
+	lnt_store_mark(f->st, LNT_KIND_ENDPOINTSLICE);
+	lnt_store_sweep(f->st, LNT_KIND_ENDPOINTSLICE);
+	assert_int_equal(slices_of(f, "x"), 0);
+}
+
 static void ten_thousand_pods_are_a_few_mib(void **state)
 {
 	struct fixture *f = *state;
@@ -198,6 +251,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			sweep_removes_what_was_not_put_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_stops_when_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(slices_are_found_by_service, setup, teardown),
 		cmocka_unit_test_setup_teardown(ten_thousand_pods_are_a_few_mib, setup, teardown),
 	};
 
