@@ -18,7 +18,10 @@ const volatile struct lnt_config cfg = {};
                                                                                                    \
 	if (r == FLOW_MISS)                                                                        \
 		return slow_miss(ctx, &key, flags);                                                \
-	return r == FLOW_ODD ? slow(ctx) : r
+	if (r != FLOW_ODD)                                                                         \
+		return r;                                                                          \
+	pull_headers(ctx);                                                                         \
+	return slow(ctx)
 
 /* From a pod: ingress of the host side of its veth. */
 SEC("tc")
@@ -52,7 +55,10 @@ int to_node(struct __sk_buff *ctx)
 	__u8 flags;
 	int r = flow_fast(ctx, LNT_SCOPE_TO_NODE, &key, &flags);
 
-	return r <= FLOW_ODD ? slow_to_node(ctx) : r;
+	if (r > FLOW_ODD)
+		return r;
+	pull_headers(ctx);
+	return slow_to_node(ctx);
 }
 
 SEC("cgroup/connect4")
