@@ -27,6 +27,9 @@ const volatile struct lnt_config cfg = {};
 SEC("tc")
 int from_pod(struct __sk_buff *ctx)
 {
+	/* The kernel has taken the tag off, and would put it on again where the packet goes. */
+	if (ctx->vlan_present)
+		return drop(ctx, LNT_DROP_UNKNOWN_L3);
 	TC_ENTRY(ctx->ifindex, slow_from_pod);
 }
 
@@ -41,6 +44,9 @@ int to_pod(struct __sk_buff *ctx)
 SEC("tc")
 int from_node(struct __sk_buff *ctx)
 {
+	/* For a VLAN device on this one, not for this one. */
+	if (ctx->vlan_present)
+		return LNT_NEXT;
 	TC_ENTRY(LNT_SCOPE_NODE, slow_from_node);
 }
 
