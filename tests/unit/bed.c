@@ -30,10 +30,6 @@ static const char *const addrs[N_WHO][2] = {
 
 static const char gateway[2][16] = {"192.168.0.1", "fd00:9::1"};
 
-/* Devices by index: the pods', NEWPOD's, then these. */
-#define DEV_WIRE (NEWPOD + 1)
-#define DEV_SIDE (NEWPOD + 2)
-
 static struct in6_addr ip(const char *s)
 {
 	struct in6_addr a;
@@ -55,10 +51,12 @@ static void must(struct bed *b, int r, const char *what)
 		fail_msg("%s: %s (%d)", what, b->err.msg, r);
 }
 
+/* MTUs are of a network with jumbo frames, where packets may be larger than a page. */
 static void make_device(struct bed *b, int i, int peer_ns)
 {
 	char name[IFNAMSIZ], peer[IFNAMSIZ];
-	struct lnt_veth veth = {.name = name, .peer_name = peer, .peer_netns = peer_ns};
+	struct lnt_veth veth = {
+		.name = name, .peer_name = peer, .peer_netns = peer_ns, .mtu = 9000};
 	struct lnt_link link;
 
 	snprintf(name, sizeof(name), "h%d", i);
@@ -69,6 +67,7 @@ static void make_device(struct bed *b, int i, int peer_ns)
 	memcpy(veth.peer_mac, b->mac[i], 6);
 	must(b, lnt_veth_create(b->nl, &veth, &b->err, &link), "veth");
 	b->dev[i] = link.ifindex;
+	b->peer_dev[i] = link.peer_ifindex;
 	must(b, lnt_link_set_routed(b->nl, link.ifindex, &b->err), "set routed");
 	must(b, lnt_link_set_up(b->nl, link.ifindex, &b->err), "set up");
 	must(b, lnt_link_set_up(b->peers_nl, link.peer_ifindex, &b->err), "set peer up");
@@ -118,19 +117,18 @@ static void make_routes(struct bed *b)
 
 static void make_node(struct bed *b)
 {
-	_cleanup_close_ int peer_ns = -1;
 	_cleanup_fclose_ FILE *fwd = NULL;
 
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	must(b, lnt_netns_open("/proc/thread-self/ns/net", &b->err, &peer_ns), "namespace");
+	must(b, lnt_netns_open("/proc/thread-self/ns/net", &b->err, &b->peer_ns), "namespace");
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	must(b, lnt_nl_open(-1, &b->err, &b->nl), "netlink");
-	must(b, lnt_nl_open(peer_ns, &b->err, &b->peers_nl), "netlink of the peers");
+	must(b, lnt_nl_open(b->peer_ns, &b->err, &b->peers_nl), "netlink of the peers");
 	fwd = fopen("/proc/sys/net/ipv6/conf/all/forwarding", "we");
 	assert_non_null(fwd);
 	assert_true(fputs("1", fwd) > 0);
 	for (int i = 0; i <= DEV_SIDE; i++)
-		make_device(b, i, peer_ns);
+		make_device(b, i, b->peer_ns);
 	make_routes(b);
 }
 
@@ -209,6 +207,7 @@ void bed_close(struct bed *b)
 	linnet_bpf__destroy(b->skel);
 	lnt_nl_close(b->nl);
 	lnt_nl_close(b->peers_nl);
+	close(b->peer_ns);
 	free(b);
 }
 

@@ -169,3 +169,10 @@ void bed_sweep(struct bed *b, struct lnt_sweep *s);
 bool bed_event(struct bed *b, struct lnt_event *ret_event);
 /* Makes the route to WORLD appear and go. */
 void bed_route_world(struct bed *b, bool present);
+
+/* --- real packets ----------------------------------------------------------------------------- */
+
+/* Attaches the programs to all devices. Once a bed. */
+void bed_attach(struct bed *b);
+/* A packet socket (packet(7)) on the far side of the device of @who; the caller closes it. */
+int bed_socket(struct bed *b, int who);

@@ -8,6 +8,9 @@
 
 #include "linnet.skel.h"
 
+/* Devices by index: the pods', NEWPOD's, then these. */
+#define DEV_WIRE    (NEWPOD + 1)
+#define DEV_SIDE    (NEWPOD + 2)
 #define BED_DEVICES (NEWPOD + 3)
 
 struct bed {
@@ -15,7 +18,8 @@ struct bed {
 	struct ring_buffer *events;
 	struct lnt_nl *nl, *peers_nl;
 	struct lnt_err err;
-	uint32_t dev[BED_DEVICES];
+	int peer_ns; /* where the far sides of the devices are */
+	uint32_t dev[BED_DEVICES], peer_dev[BED_DEVICES];
 	uint8_t mac[BED_DEVICES][6]; /* of the far side */
 	uint8_t host_mac[BED_DEVICES][6];
 	int family; /* 4 or 6 */
