@@ -13,7 +13,8 @@
  *   {"ok":false,"code":11,"msg":"..."}               code: CNI error code (SPEC.md, "Error")
  *
  * The agent answers an "add" within LNT_AGENT_ADD_TIMEOUT_MS, with code 11 (try again later) when
- * the pod is not known to it by then.
+ * the pod is not known to it by then. A plugin that hangs up first takes its "add" back, and a
+ * "del" ends one that still waits.
  */
 #define LNT_AGENT_SOCKET	 "cni.sock"
 #define LNT_AGENT_ADD_TIMEOUT_MS 10000
