@@ -553,9 +553,7 @@ static int by_value(const void *a, const void *b)
 /* Of sorted samples. */
 static double percentile_us(const struct samples *s, unsigned percent)
 {
-	size_t at = (size_t)s->n * percent / 100;
-
-	return s->ns[at] / 1e3;
+	return s->ns[(size_t)s->n * percent / 100] / 1e3;
 }
 
 static void print_samples(const char *name, struct samples *s)

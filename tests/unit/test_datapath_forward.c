@@ -59,7 +59,7 @@ static void converse(struct bed *b, const struct way *w, uint8_t proto)
 	struct lnt_flow_key k = bed_key(b, w->hook, w->src, 1000, w->dst, icmp ? 0 : 80, proto);
 	struct lnt_flow_key r = bed_key(b, w->back, w->dst, icmp ? 0 : 80, w->src, 1000, proto);
 	struct lnt_pending pend;
-	struct lnt_flow f, g;
+	struct lnt_flow f = {}, g = {};
 
 	bed_expect(b, there(b, w, proto, SYN), w->there, w->name, 0);
 	if (w->there == BED_SENT)
