@@ -236,3 +236,22 @@ apply_unseen() {
 	both agent_wait
 	all_as_before
 }
+
+@test "impatient clients: an agent survives plugins that are gone before its answer" {
+	local pid
+	pid=$(agent_pid n1)
+	kill -STOP "$pid"
+	/usr/bin/python3 - "$(node_dir n1)/run/cni.sock" <<-'EOF'
+		import socket, sys
+
+		for request in (b'{"op":"status"}\n', b'{"op":"status"', b'', b'garbage\n', b'{}\n'):
+		    client = socket.socket(socket.AF_UNIX)
+		    client.connect(sys.argv[1])
+		    client.send(request)
+		    client.close()
+	EOF
+	kill -CONT "$pid"
+	wait_until 5 agent_answers n1
+	[ "$(agent_pid n1)" = "$pid" ]
+	is_alive "$(node_dir n1)/agent.pid"
+}

@@ -291,7 +291,8 @@ cluster_namespaces() {
 # Its cgroups, deepest first; in the other hierarchies of a hybrid machine a runtime has made some.
 cluster_cgroups() {
 	local root
-	awk '$3 ~ /^cgroup2?$/ { print $2 }' /proc/mounts | while read -r root; do
+	# Each hierarchy by the first of its mounts.
+	awk '/ - cgroup2? / && !seen[$3]++ { print $5 }' /proc/self/mountinfo | while read -r root; do
 		find "$root" -mindepth 1 -depth -type d -path "$root/$1*" 2>/dev/null
 	done
 }
@@ -314,6 +315,8 @@ kill_cluster() {
 	[ -z "$(cluster_pids "$1")" ]
 }
 
+remove_cgroup() { [ ! -d "$1" ] || rmdir "$1"; }
+
 # remove_cluster PREFIX: whatever there is of it, in whatever state.
 remove_cluster() {
 	local dir=$LNT_RUN/${1%-} x
@@ -326,7 +329,7 @@ remove_cluster() {
 		ip netns del "$x"
 	done
 	for x in $(cluster_cgroups "$1"); do
-		wait_until 5 rmdir "$x"
+		wait_until 5 remove_cgroup "$x"
 	done
 	rm -rf "$dir"
 	rmdir "$LNT_RUN" 2>/dev/null || true
