@@ -7,6 +7,7 @@
 #include "lib/log.h"
 
 #include <malloc.h>
+#include <signal.h>
 
 int main(int argc, char **argv)
 {
@@ -15,6 +16,8 @@ int main(int argc, char **argv)
 	struct lnt_err e = {};
 	int r;
 
+	/* A client of a socket that goes before its answer is no reason to die. */
+	signal(SIGPIPE, SIG_IGN);
 	/* The loop is the only thread that allocates much. */
 	mallopt(M_ARENA_MAX, 1);
 	r = lnt_options_parse(argc, argv, &opt);
