@@ -475,14 +475,24 @@ int lnt_link_dump(struct lnt_nl *nl, struct lnt_err *e, struct lnt_link **ret_li
 	return 0;
 }
 
-int lnt_link_set_up(struct lnt_nl *nl, uint32_t ifindex, struct lnt_err *e)
+static int link_set_flags(struct lnt_nl *nl, uint32_t ifindex, unsigned flags, struct lnt_err *e)
 {
 	struct nlmsghdr *nlh = link_request(nl, RTM_NEWLINK, 0, NULL, ifindex);
 	struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 
-	ifi->ifi_flags = IFF_UP;
+	ifi->ifi_flags = flags;
 	ifi->ifi_change = IFF_UP;
 	return lnt_nl_submit(nl, nlh, e);
+}
+
+int lnt_link_set_up(struct lnt_nl *nl, uint32_t ifindex, struct lnt_err *e)
+{
+	return link_set_flags(nl, ifindex, IFF_UP, e);
+}
+
+int lnt_link_set_down(struct lnt_nl *nl, uint32_t ifindex, struct lnt_err *e)
+{
+	return link_set_flags(nl, ifindex, 0, e);
 }
 
 int lnt_link_del(struct lnt_nl *nl, const char *name, struct lnt_err *e)

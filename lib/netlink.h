@@ -89,6 +89,7 @@ int lnt_link_get(struct lnt_nl *nl, const char *name, uint32_t ifindex, struct l
 int lnt_link_dump(struct lnt_nl *nl, struct lnt_err *e, struct lnt_link **ret_links, size_t *ret_n);
 
 int lnt_link_set_up(struct lnt_nl *nl, uint32_t ifindex, struct lnt_err *e);
+int lnt_link_set_down(struct lnt_nl *nl, uint32_t ifindex, struct lnt_err *e);
 
 /* Returns 0, -ENODEV when there is none of that name, or another -errno. */
 int lnt_link_del(struct lnt_nl *nl, const char *name, struct lnt_err *e);

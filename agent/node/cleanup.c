@@ -7,6 +7,7 @@
 #include "datapath/pins.h"
 #include "lib/agent_socket.h"
 #include "lib/cleanup.h"
+#include "lib/endpoint.h"
 #include "lib/log.h"
 #include "lib/netlink.h"
 
@@ -44,6 +45,25 @@ static void detach_devices(const struct lnt_options *opt, struct lnt_nl *nl)
 			}
 		}
 	}
+}
+
+/* Without their programs pods would be open to everybody: those still there are cut off. */
+static int cut_off_pods(const struct lnt_options *opt, struct lnt_nl *nl, struct lnt_err *e)
+{
+	_cleanup_free_ struct lnt_endpoint *eps = NULL;
+	int first, r;
+	size_t n = 0;
+
+	first = lnt_endpoint_load_all(opt->run_dir, e, &eps, &n);
+	for (size_t i = 0; !first && i < n; i++) {
+		if (if_nametoindex(eps[i].host_ifname) != eps[i].host_ifindex)
+			continue;
+		log_warn("pod %s/%s (%s) is cut off", eps[i].pod_ns, eps[i].pod_name,
+			eps[i].host_ifname);
+		r = lnt_link_set_down(nl, eps[i].host_ifindex, e);
+		first = first ? first : r;
+	}
+	return first;
 }
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -96,6 +116,9 @@ int lnt_cleanup(const struct lnt_options *opt, struct lnt_err *e)
 
 	first = lnt_conflist_remove(opt, e);
 	r = lnt_nl_open(-1, e, &nl);
+	if (r)
+		return r;
+	r = cut_off_pods(opt, nl, e);
 	if (r)
 		return r;
 	detach_devices(opt, nl);

@@ -5,8 +5,8 @@
 #include "lib/err.h"
 
 /*
- * Removes the CNI configuration, attachments, pins, routes and sockets. Pods that still run lose
- * their policy and their way out with it: drain the node first. Goes on after a failure and returns
- * the first.
+ * Removes the CNI configuration, attachments, pins, routes and sockets. Pods that still run are cut
+ * off, since nothing would enforce their policy: drain the node first. Goes on after a failure and
+ * returns the first, except that nothing is detached while a pod cannot be cut off.
  */
 int lnt_cleanup(const struct lnt_options *opt, struct lnt_err *e);
