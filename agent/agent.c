@@ -74,7 +74,8 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 		if (lnt_attach_device(root, "from_pod", ep->host_ifname, ep->host_ifindex,
 			    LNT_HOOK_INGRESS, &ep_err) ||
 			lnt_attach_device(root, "to_pod", ep->host_ifname, ep->host_ifindex,
-				LNT_HOOK_EGRESS, &ep_err))
+				LNT_HOOK_EGRESS, &ep_err) ||
+			lnt_link_set_up(a->nl, ep->host_ifindex, &ep_err))
 			log_warn("container %s: %s", ep->container_id, ep_err.msg);
 	}
 	a->loaded = *cfg;
