@@ -2,6 +2,7 @@
 /* Loading and pinning of load.h. */
 #include "datapath/load.h"
 #include "datapath/pins.h"
+#include "lib/child.h"
 #include "lib/cleanup.h"
 
 #include "linnet.skel.h"
@@ -16,7 +17,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 
 const struct lnt_cgroup_prog lnt_cgroup_progs[] = {
 	{"connect4", BPF_CGROUP_INET4_CONNECT},
@@ -67,7 +67,8 @@ static int pin_maps(struct linnet_bpf *skel, const char *bpf_root, struct lnt_er
 	char path[PATH_MAX];
 	int r;
 
-	bpf_object__for_each_map(map, skel->obj) {
+	bpf_object__for_each_map(map, skel->obj)
+	{
 		const char *name = bpf_map__name(map);
 
 		if (bpf_map__is_internal(map) || map == skel->maps.scratch_map)
@@ -87,7 +88,8 @@ static int pin_progs(struct linnet_bpf *skel, const char *bpf_root, struct lnt_e
 	struct bpf_program *prog;
 	int r;
 
-	bpf_object__for_each_program(prog, skel->obj) {
+	bpf_object__for_each_program(prog, skel->obj)
+	{
 		r = lnt_pin_path(bpf_root, "progs", bpf_program__name(prog), path);
 		if (r)
 			return lnt_err_sys(e, r, "pin path of %s", bpf_program__name(prog));
@@ -130,34 +132,23 @@ static int load(const char *bpf_root, const struct lnt_config *cfg, struct lnt_e
 	return pin_progs(skel, bpf_root, e);
 }
 
+struct load_args {
+	const char *bpf_root;
+	const struct lnt_config *cfg;
+};
+
+static int load_in_child(void *arg, struct lnt_err *e)
+{
+	const struct load_args *args = arg;
+
+	return load(args->bpf_root, args->cfg, e);
+}
+
 int lnt_datapath_load(const char *bpf_root, const struct lnt_config *cfg, struct lnt_err *e)
 {
-	struct lnt_err result = {};
-	int pipefd[2], status;
-	pid_t pid;
-	ssize_t n;
+	struct load_args args = {bpf_root, cfg};
 
-	if (pipe2(pipefd, O_CLOEXEC))
-		return lnt_err_sys(e, -errno, "pipe");
-	pid = fork();
-	if (pid < 0) {
-		close(pipefd[0]);
-		close(pipefd[1]);
-		return lnt_err_sys(e, -errno, "fork the loader");
-	}
-	if (!pid) {
-		load(bpf_root, cfg, &result);
-		n = write(pipefd[1], &result, sizeof(result));
-		_exit(n != sizeof(result));
-	}
-	close(pipefd[1]);
-	n = read(pipefd[0], &result, sizeof(result));
-	close(pipefd[0]);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (n != sizeof(result))
-		return lnt_err_set(e, -EIO, "the loader process died");
-	return result.err ? lnt_err_set(e, result.err, "%s", result.msg) : 0;
+	return lnt_child_run(load_in_child, &args, e);
 }
 
 int lnt_maps_open(const char *bpf_root, struct lnt_err *e, struct lnt_maps *ret_maps)
