@@ -45,7 +45,7 @@ unit_src  := $(wildcard tests/unit/test_*.c)
 # What unit tests share.
 unit_help := $(filter-out $(unit_src),$(wildcard tests/unit/*.c))
 tool_src  := $(wildcard tests/bench/*.c tests/tools/*.c)
-bpf_src   := datapath/bpf/linnet.bpf.c
+bpf_src   := $(wildcard datapath/bpf/*.bpf.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 lib_obj   := $(call obj,$(lib_src))
@@ -53,7 +53,7 @@ agent_obj := $(call obj,$(agent_src) $(load_src) $(attach_src))
 cni_lib_obj := $(call obj,$(filter-out cni/main.c,$(cni_src)))
 units     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit_src))
 tools     := $(patsubst tests/bench/%.c,$(B)/tests/%,$(patsubst tests/tools/%.c,$(B)/tests/%,$(tool_src)))
-skel      := $(B)/gen/linnet.skel.h
+skel      := $(patsubst datapath/bpf/%.bpf.c,$(B)/gen/%.skel.h,$(bpf_src))
 
 bins := $(if $(cni_src),$(B)/linnet) $(if $(wildcard agent/main.c),$(B)/linnetd) \
         $(if $(ctl_src),$(B)/linnetctl)
@@ -75,12 +75,12 @@ $(B)/bpf/%.o: datapath/bpf/%.c
 	$(Q)$(CLANG) $(BPFFLAGS) $(DEPFLAGS) -MT $@ -MF $(@:.o=.d) -c $< -o $@.tmp
 	$(Q)$(BPFTOOL) gen object $@ $@.tmp
 
-$(skel): $(B)/bpf/linnet.bpf.o
+$(B)/gen/%.skel.h: $(B)/bpf/%.bpf.o
 	@mkdir -p $(@D)
 	$(call say,SKEL)
-	$(Q)$(BPFTOOL) gen skeleton $< name linnet_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-# Objects that use the skeleton; the rest must not wait for clang.
+# Objects that use the skeletons; the rest must not wait for clang.
 $(call obj,$(load_src) $(unit_src) $(unit_help)): | $(skel)
 
 # The plugin runs once for every pod and should start fast: the few functions of libbpf that it

@@ -23,7 +23,7 @@ static int mkdir_one(const char *path)
 
 int lnt_pin_mkdirs(const char *bpf_root)
 {
-	static const char *const kinds[] = {"", "maps", "progs", "links"};
+	static const char *const kinds[] = {"", "maps", "progs", "links", "iters"};
 	char path[PATH_MAX];
 	int r;
 

@@ -6,6 +6,7 @@
  *   <bpf-root>/linnet/v<ABI>/maps/<map>
  *   <bpf-root>/linnet/v<ABI>/progs/<program>
  *   <bpf-root>/linnet/v<ABI>/links/<device>-<hook>     tcx and cgroup links
+ *   <bpf-root>/linnet/v<ABI>/iters/<program>           iterators (sockdestroy.h)
  */
 #include "datapath/abi.h"
 
@@ -13,9 +14,9 @@
 
 #define LNT_BPF_ROOT "/sys/fs/bpf"
 
-/* "<bpf_root>/linnet/v1/<kind>/<name>" into @ret_path; kind "maps", "progs" or "links". */
+/* "<bpf_root>/linnet/v1/<kind>/<name>" into @ret_path; kind: a folder of those. */
 int lnt_pin_path(
 	const char *bpf_root, const char *kind, const char *name, char ret_path[static PATH_MAX]);
 
-/* mkdir -p of the three folders. Returns 0 or -errno. */
+/* mkdir -p of the folders. Returns 0 or -errno. */
 int lnt_pin_mkdirs(const char *bpf_root);
