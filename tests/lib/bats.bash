@@ -113,12 +113,15 @@ no_policies() { kc delete networkpolicies --all -A >/dev/null; }
 
 # --- streams --------------------------------------------------------------------------------------
 
-# stream_start NAME FROM ADDR PORT: a connection that is kept busy.
+# stream_start NAME FROM ADDR PORT: a connection that is kept busy; FROM: a pod, or a machine.
 stream_start() {
-	local node
-	node=$(pod_node "$2")
+	local cgroup='' ns=$2
+	if [[ $2 == */* ]]; then
+		cgroup=$(node_cgroup "$(pod_node "$2")")
+		ns=$(pod_netns "$2")
+	fi
 	: >"$LNT_DIR/$1.stream"
-	background "$LNT_DIR/$1.pid" "$LNT_DIR/$1.stream" "$(node_cgroup "$node")" "$(pod_netns "$2")" \
+	background "$LNT_DIR/$1.pid" "$LNT_DIR/$1.stream" "$cgroup" "$ns" \
 		"$LNT_PEER" stream "$3" "$4"
 	wait_until 5 stream_passed "$1" 10
 }
