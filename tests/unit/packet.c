@@ -152,9 +152,12 @@ void pkt_ip(struct pkt *p, const struct pkt_end *src, const struct pkt_end *dst,
 	pkt_seal(p);
 }
 
+/* What TCP and UDP carry. */
+static const uint8_t text[] = {'h', 'e', 'l', 'l', 'o', ',', ' ', 'w', 'o', 'r', 'l', 'd'};
+
 void pkt_tcp(struct pkt *p, const struct pkt_end *src, const struct pkt_end *dst, uint8_t flags)
 {
-	uint8_t l4[sizeof(struct tcphdr) + 12] = {};
+	uint8_t l4[sizeof(struct tcphdr) + sizeof(text)] = {};
 	struct tcphdr th = {
 		.th_sport = htons(src->port),
 		.th_dport = htons(dst->port),
@@ -165,17 +168,17 @@ void pkt_tcp(struct pkt *p, const struct pkt_end *src, const struct pkt_end *dst
 	};
 
 	memcpy(l4, &th, sizeof(th));
-	memcpy(&l4[sizeof(th)], "hello, world", 12);
+	memcpy(&l4[sizeof(th)], text, sizeof(text));
 	pkt_ip(p, src, dst, IPPROTO_TCP, l4, sizeof(l4));
 }
 
 void pkt_udp(struct pkt *p, const struct pkt_end *src, const struct pkt_end *dst)
 {
-	uint8_t l4[sizeof(struct udphdr) + 12] = {};
+	uint8_t l4[sizeof(struct udphdr) + sizeof(text)] = {};
 	struct udphdr uh = {.uh_sport = htons(src->port), .uh_dport = htons(dst->port)};
 
 	memcpy(l4, &uh, sizeof(uh));
-	memcpy(&l4[sizeof(uh)], "hello, world", 12);
+	memcpy(&l4[sizeof(uh)], text, sizeof(text));
 	pkt_ip(p, src, dst, IPPROTO_UDP, l4, sizeof(l4));
 }
 
