@@ -2,6 +2,7 @@
 /* The agent's life: start, turns, stop (agent.h). */
 #define LNT_LOG "agent"
 #include "agent/agent.h"
+#include "agent/drain.h"
 #include "agent/node/cgroup.h"
 #include "agent/node/conflist.h"
 #include "agent/node/watch.h"
@@ -78,6 +79,7 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 			lnt_link_set_up(a->nl, ep->host_ifindex, &ep_err))
 			log_warn("container %s: %s", ep->container_id, ep_err.msg);
 	}
+	a->drains = lnt_drain_load(root);
 	a->loaded = *cfg;
 	a->devices = *devices;
 	log_info("programs loaded; %zu device(s), %zu endpoint(s)", devices->n, a->registry.n);
@@ -148,6 +150,15 @@ static void conflict(void *ctx, const struct lnt_service *loser, const struct ln
 		loser->meta.ns, loser->meta.name, winner->meta.ns, winner->meta.name);
 }
 
+/* Sockets follow the services; what cannot be done about them holds nothing else up. */
+static void drain(struct lnt_agent *a)
+{
+	struct lnt_err e = {};
+
+	if (a->drains && lnt_drain_run(a->opt->bpf_root, a->sync, a->store, &a->registry, &e))
+		log_error("%s", e.msg);
+}
+
 static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 {
 	struct lnt_service_state state = {};
@@ -158,6 +169,10 @@ static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 	if (!r)
 		r = lnt_sync_services(a->sync, &state, e, writes);
 	lnt_service_state_clear(&state);
+	if (!r) {
+		drain(a);
+		a->drain_again = true;
+	}
 	return r;
 }
 
@@ -285,6 +300,10 @@ static void on_sweep(uv_timer_t *timer)
 
 	if (!a->sync)
 		return;
+	if (a->drain_again) {
+		a->drain_again = false;
+		drain(a);
+	}
 	if (lnt_datapath_sweep(a->opt->bpf_root, &s, &e))
 		log_error("%s", e.msg);
 	else if (s.removed)

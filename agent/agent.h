@@ -46,6 +46,8 @@ struct lnt_agent {
 	struct lnt_config loaded; /* what the programs were loaded with */
 	struct lnt_node_devices devices;
 	struct lnt_notices policy_notices, service_notices;
+	bool drains;	   /* sockets to backends that are gone can be ended */
+	bool drain_again;  /* at the next sweep, for sockets that were about to connect */
 	bool synced;	   /* the store is complete */
 	bool ready;	   /* the node can carry pods */
 	char why_not[512]; /* while not ready: what is waited for, for people */

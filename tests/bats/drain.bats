@@ -126,8 +126,9 @@ goes_on() {
 
 # moved NAME BACKEND: its socket was aborted once, and the next one is with BACKEND.
 moved() {
-	[ "$(field "$1" 1,3,4)" ] && [ "$(backend "$1")" = "$2" ] && [ "$(field "$1" 3)" = 2 ] &&
-		[ "$(field "$1" 4)" = ECONNABORTED ] || fail "$1: $(cat "$LNT_DIR/$1.keeper")"
+	local line
+	line=$(cat "$LNT_DIR/$1.keeper")
+	[[ $line =~ ^$2\ [0-9]+\ 2\ (ECONNABORTED|EDESTADDRREQ)$ ]] || fail "$1: $line"
 }
 
 all_move() {
@@ -248,4 +249,5 @@ reached() { [[ $(probe lab/client tcp "$VIP4" 80) == "$1 "* ]]; }
 	all_go_on other
 }
 
-aborted() { [[ $(field "$1" 4) == ECONNABORTED || $(field "$1" 4) == ECONNREFUSED ]]; }
+# No socket is open to it any more; what is opened anew is refused, or dropped once forgotten.
+aborted() { [ "$(field "$1" 4)" != - ]; }
