@@ -325,7 +325,8 @@ static __noinline int decide_policy(struct scratch *s, const struct lnt_endpoint
 	s->why.dst_identity = f->dst_identity;
 	if (src_ep && dst_ep && src_ep->ifindex == dst_ep->ifindex)
 		return LNT_DROP_NONE;
-	if (src_ep && scope_is_pod(s->d.orig.scope) &&
+	/* Also where the stack brings it, by rules of its own, from a pod that spoke to the host. */
+	if (src_ep && f->src_identity != LNT_ID_HOST &&
 		!policy_allows(src_ep, LNT_EGRESS, f->dst_identity, &s->eff, &f->rule)) {
 		s->why.policy_id = src_ep->policy_id;
 		s->why.direction = LNT_EGRESS;
