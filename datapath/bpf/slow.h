@@ -287,6 +287,7 @@ static __noinline int slow_miss(struct __sk_buff *ctx, const struct lnt_flow_key
 	if (!s || !key)
 		return TC_ACT_SHOT;
 	packet_of_fast(&s->p, key, (__u8)flags);
+	__builtin_memset(&s->why, 0, sizeof(s->why));
 	if (addr_is_multicast(&key->daddr)) {
 		if (key->scope == LNT_SCOPE_NODE)
 			return LNT_NEXT;
