@@ -313,9 +313,11 @@ int bed_run_raw(struct bed *b, int hook, const struct pkt *p, unsigned repeat, u
 
 	if (hook < TO(0))
 		prog = b->skel->progs.from_pod;
-	else if (hook < WIRE)
+	else if (hook != WIRE)
 		prog = b->skel->progs.to_pod;
-	if (hook >= VIA(0) && hook < BACK(0))
+	if (hook >= VIA_POD(0, 0))
+		ctx.ingress_ifindex = b->dev[hook / 100 - 5];
+	else if (hook >= VIA(0) && hook < BACK(0))
 		ctx.ingress_ifindex = b->dev[DEV_SIDE];
 	else if (hook < TO(0) || hook >= BACK(0))
 		ctx.ingress_ifindex = ctx.ifindex;

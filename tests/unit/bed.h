@@ -45,6 +45,8 @@ enum who {
 #define VIA(pod)  (200 + (pod)) /* the host forwards it to a pod, from the device of SIDE */
 #define BACK(pod) (300 + (pod)) /* redirected to a pod by the program of its own device */
 #define WIRE	  400		/* it comes off the wire */
+/* The stack forwards it from a pod to another, as it does for a port of the host's own NAT. */
+#define VIA_POD(src, pod) (500 + 100 * (src) + (pod))
 
 /* What became of it: one of these, or 100 or 200 + the reason it was dropped or refused for. */
 #define BED_UP	       (-1)

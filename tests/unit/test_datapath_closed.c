@@ -185,6 +185,16 @@ static void told_why(void **state)
 	bed_endpoint(b, B, 0);
 	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, SYN));
 	assert_false(bed_event(b, &ev));
+	/* And nothing of the drop before. */
+	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
+	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(A), A, 1001, B, 80, SYN));
+	SENT(b, tcp(b, FROM(B), B, 1000, A, 80, SYN));
+	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(A), A, 1001, B, 80, SYN));
+	bed_tcp(b, bed_in(b), A, 80, B, 1000, SYN | ACK);
+	DROPS(b, LNT_DROP_SPOOFED_MAC, wrong_mac(b));
+	assert_true(bed_event(b, &ev));
+	assert_int_equal(ev.reason, LNT_DROP_SPOOFED_MAC);
+	assert_int_equal(ev.policy_id, 0);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -122,6 +122,25 @@ static void host_and_self(void **state)
 	DROPS(b, LNT_DROP_POLICY_INGRESS, udp(b, WIRE, NODE2, 53, A, 1));
 }
 
+/* What a pod sends to the host may be sent on to another pod there, by rules that are not linnet's.
+ */
+static void through_the_host(void **state)
+{
+	struct bed *b = *state;
+
+	UP(b, tcp(b, VIA_POD(A, B), A, 1000, B, 80, SYN));
+	bed_endpoint(b, A, LNT_EP_ISOLATED_EGRESS);
+	DROPS(b, LNT_DROP_POLICY_EGRESS, tcp(b, VIA_POD(A, B), A, 1001, B, 80, SYN));
+	bed_allow(b, A, LNT_EGRESS, bed_identity(B), IPPROTO_TCP, 80, LNT_POLICY_PORT);
+	UP(b, tcp(b, VIA_POD(A, B), A, 1001, B, 80, SYN));
+	UP(b, tcp(b, FROM(B), B, 80, A, 1001, SYN | ACK));
+	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
+	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, VIA_POD(A, B), A, 1002, B, 80, SYN));
+	DROPS(b, LNT_DROP_WIRE_SPOOFED, tcp(b, VIA_POD(C, B), A, 1003, B, 80, SYN));
+	bed_bump(b);
+	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(B), B, 80, A, 1001, ACK));
+}
+
 static void established(struct bed *b)
 {
 	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, SYN));
@@ -241,6 +260,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH("policy: port ranges, protocols and anybody", wildcards),
 	BOTH("policy: the longest match for the peer decides", longest_match),
 	BOTH("policy: the host and the pod itself are always allowed", host_and_self),
+	BOTH("policy: both ends have to allow what the host sends on", through_the_host),
 	BOTH("policy: a change reaches an established flow from both sides", change_reaches_flows),
 	BOTH("policy: flows are asked again once an epoch", epoch),
 	BOTH("policy: a change reaches a pending connection", change_reaches_pending),
