@@ -155,6 +155,14 @@ static __noinline int slow_reply(
 	return flow_forward(ctx, &s->d.reply, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
 }
 
+/* Off the wire, and neither from a pod, to one, nor to a service: soon said, for it is the most. */
+static __always_inline bool is_hosts_own(const struct lnt_flow_key *key)
+{
+	return !bpf_map_lookup_elem(&endpoints, &key->daddr) &&
+	       !service_find(&key->daddr, key->dport, key->proto) &&
+	       !bpf_map_lookup_elem(&endpoints, &key->saddr);
+}
+
 /* A packet of a connection that is new, or that has only been heard from this side. */
 static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 {
@@ -163,6 +171,8 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 
 	if (!s)
 		return TC_ACT_SHOT;
+	if (s->p.key.scope == LNT_SCOPE_NODE && is_hosts_own(&s->p.key))
+		return LNT_NEXT;
 	__builtin_memset(&s->kept, 0, sizeof(s->kept));
 	s->kept.host = s->p.key.scope & LNT_SCOPE_TO_POD && !ctx->ingress_ifindex;
 	s->d.orig = s->p.key;
