@@ -86,6 +86,21 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 	return 0;
 }
 
+/* NodePorts are served at these. */
+static int find_nodeport_addrs(struct lnt_agent *a, struct lnt_err *e)
+{
+	struct lnt_nodeport_addr *addrs;
+	size_t n;
+	int r = lnt_devices_nodeport_addrs(a->nl, a->opt, &a->devices, e, &addrs, &n);
+
+	if (r)
+		return r;
+	free(a->nodeport_addrs);
+	a->nodeport_addrs = addrs;
+	a->n_nodeport_addrs = n;
+	return 0;
+}
+
 /* The node as Kubernetes has it: programs, routes, ranges. 1: not known well enough yet. */
 static int turn_cluster(
 	struct lnt_agent *a, struct lnt_cluster_state *cluster, struct lnt_err *e, size_t *writes)
@@ -116,7 +131,29 @@ static int turn_cluster(
 	}
 	if (!a->sync)
 		r = lnt_sync_new(a->opt->bpf_root, e, &a->sync);
+	if (!r)
+		r = find_nodeport_addrs(a, e);
 	return r ? r : lnt_sync_cluster(a->sync, a->nl, cluster, e, writes);
+}
+
+/* What pods of this node ask for and do not get. */
+static void note_pods(struct lnt_agent *a)
+{
+	for (size_t i = 0; i < a->registry.n; i++) {
+		const struct lnt_endpoint *ep = &a->registry.eps[i];
+		const struct lnt_pod *pod = (const struct lnt_pod *)lnt_store_get(
+			a->store, LNT_KIND_POD, ep->pod_ns, ep->pod_name);
+
+		if (pod && pod->host_port)
+			lnt_notices_add(&a->policy_notices,
+				"Pod %s/%s: hostPort is not supported yet; it is not served",
+				ep->pod_ns, ep->pod_name);
+		if (pod && pod->bandwidth)
+			lnt_notices_add(&a->policy_notices,
+				"Pod %s/%s: bandwidth annotations are not supported yet; there is "
+				"no limit",
+				ep->pod_ns, ep->pod_name);
+	}
 }
 
 static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
@@ -134,6 +171,7 @@ static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 				state.problems[i].ns, state.problems[i].name,
 				state.problems[i].text);
 	}
+	note_pods(a);
 	lnt_notices_end(&a->policy_notices);
 	if (!r)
 		r = lnt_sync_policy(a->sync, &state, a->registry.eps, a->registry.n, e, writes);
@@ -141,13 +179,12 @@ static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 	return r;
 }
 
-static void conflict(void *ctx, const struct lnt_service *loser, const struct lnt_service *winner)
+static void service_notice(void *ctx, const char *text, bool gone)
 {
-	struct lnt_agent *a = ctx;
-
-	lnt_notices_add(&a->service_notices,
-		"Service %s/%s: address and port belong to %s/%s already; not served",
-		loser->meta.ns, loser->meta.name, winner->meta.ns, winner->meta.name);
+	if (gone)
+		log_info("no longer: %s", text);
+	else
+		log_warn("%s", text);
 }
 
 /* Sockets follow the services; what cannot be done about them holds nothing else up. */
@@ -161,14 +198,23 @@ static void drain(struct lnt_agent *a)
 
 static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 {
-	struct lnt_service_state state = {};
+	const struct lnt_service_params params = {
+		.node_name = a->opt->node_name,
+		.addrs = a->nodeport_addrs,
+		.n_addrs = a->n_nodeport_addrs,
+	};
+	_cleanup_free_ struct lnt_service_change *changes = NULL;
+	bool whole;
+	size_t n;
 	int r;
 
-	r = lnt_compile_services(a->store, e, conflict, a, &state);
-	lnt_notices_end(&a->service_notices);
+	r = lnt_services_update(a->services, a->store, &params, e);
+	if (!r && lnt_services_changes(a->services, &changes, &n, &whole))
+		r = lnt_err_sys(e, -ENOMEM, "compile services");
 	if (!r)
-		r = lnt_sync_services(a->sync, &state, e, writes);
-	lnt_service_state_clear(&state);
+		r = lnt_sync_services(a->sync, changes, n, whole, e, writes);
+	if (!r)
+		lnt_services_settle(a->services);
 	if (!r) {
 		drain(a);
 		a->drain_again = true;
@@ -213,7 +259,8 @@ static int turn_domains(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 		a->dirty |= LNT_DIRTY_POLICY;
 		first = first ? first : r;
 	}
-	if (dirty & LNT_DIRTY_SERVICES && (r = turn_services(a, e, writes))) {
+	/* The node's zone and addresses count; services cost what changed of them. */
+	if (dirty & (LNT_DIRTY_SERVICES | LNT_DIRTY_CLUSTER) && (r = turn_services(a, e, writes))) {
 		a->dirty |= LNT_DIRTY_SERVICES;
 		first = first ? first : r;
 	}
@@ -255,6 +302,7 @@ void lnt_agent_turn(struct lnt_agent *a)
 
 static void store_changed(void *ctx, const struct lnt_meta *obj, bool removed)
 {
+	struct lnt_agent *a = ctx;
 	static const unsigned dirties[LNT_KIND_MAX] = {
 		[LNT_KIND_NAMESPACE] = LNT_DIRTY_POLICY,
 		[LNT_KIND_NODE] = LNT_DIRTY_CLUSTER | LNT_DIRTY_POLICY,
@@ -264,7 +312,12 @@ static void store_changed(void *ctx, const struct lnt_meta *obj, bool removed)
 		[LNT_KIND_NETWORKPOLICY] = LNT_DIRTY_POLICY,
 	};
 
-	lnt_agent_mark(ctx, dirties[obj->kind]);
+	if (obj->kind == LNT_KIND_SERVICE)
+		lnt_services_touch(a->services, obj->ns, obj->name);
+	else if (obj->kind == LNT_KIND_ENDPOINTSLICE)
+		lnt_services_touch(
+			a->services, obj->ns, ((const struct lnt_endpointslice *)obj)->service);
+	lnt_agent_mark(a, dirties[obj->kind]);
 }
 
 static void kube_synced(void *ctx)
@@ -351,7 +404,8 @@ static int start_kube(struct lnt_agent *a, struct lnt_err *e)
 			       : lnt_kube_config_in_cluster(NULL, e, &cfg);
 	if (r)
 		return r;
-	a->store = lnt_store_new(store_changed, a);
+	a->services = lnt_services_new(service_notice, a);
+	a->store = a->services ? lnt_store_new(store_changed, a) : NULL;
 	a->kube = a->store ? lnt_kube_new(&a->loop, &cfg, a->store, &events, e) : NULL;
 	lnt_kube_config_clear(&cfg);
 	if (!a->kube)
@@ -392,7 +446,8 @@ int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 	lnt_store_free(a.store);
 	lnt_registry_clear(&a.registry);
 	lnt_notices_clear(&a.policy_notices);
-	lnt_notices_clear(&a.service_notices);
+	lnt_services_free(a.services);
+	free(a.nodeport_addrs);
 	lnt_nl_close(a.nl);
 	return r;
 }

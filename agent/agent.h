@@ -45,7 +45,10 @@ struct lnt_agent {
 
 	struct lnt_config loaded; /* what the programs were loaded with */
 	struct lnt_node_devices devices;
-	struct lnt_notices policy_notices, service_notices;
+	struct lnt_notices policy_notices;
+	struct lnt_services *services; /* compiled, from turn to turn */
+	struct lnt_nodeport_addr *nodeport_addrs;
+	size_t n_nodeport_addrs;
 	bool drains;	   /* sockets to backends that are gone can be ended */
 	bool drain_again;  /* at the next sweep, for sockets that were about to connect */
 	bool synced;	   /* the store is complete */

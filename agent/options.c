@@ -13,7 +13,8 @@
 
 enum {
 	OPT_LOAD_ONLY = 256,
-	OPT_CLEANUP
+	OPT_CLEANUP,
+	OPT_NODEPORT_ADDRESSES,
 };
 
 static const struct option longs[] = {
@@ -25,6 +26,7 @@ static const struct option longs[] = {
 	{"cni-conf-dir", required_argument, NULL, 'c'},
 	{"devices", required_argument, NULL, 'd'},
 	{"masquerade", required_argument, NULL, 'm'},
+	{"nodeport-addresses", required_argument, NULL, OPT_NODEPORT_ADDRESSES},
 	{"log-level", required_argument, NULL, 'l'},
 	{"load-only", no_argument, NULL, OPT_LOAD_ONLY},
 	{"cleanup", no_argument, NULL, OPT_CLEANUP},
@@ -45,6 +47,11 @@ static void usage(FILE *to)
 	      "  --devices A,B        the node's devices (default: those with the node's "
 	      "addresses)\n"
 	      "  --masquerade BOOL    hide pods behind the node towards the world (true)\n"
+	      "  --nodeport-addresses CIDR,CIDR\n"
+	      "                       ranges of the addresses that serve NodePorts; 127.0.0.0/8 is "
+	      "for\n"
+	      "                       the node itself (default: all of the devices, and "
+	      "127.0.0.1)\n"
 	      "  --log-level LEVEL    error, warn, info or debug (info)\n"
 	      "  --load-only          load and pin the programs, then exit\n"
 	      "  --cleanup            remove everything linnet put on the node, then exit\n",
@@ -61,6 +68,25 @@ static int parse_devices(char *list, struct lnt_options *o)
 			return -EINVAL;
 		}
 		o->devices[o->n_devices++] = d;
+	}
+	return 0;
+}
+
+static int parse_nodeport_addresses(char *list, struct lnt_options *o)
+{
+	char *save = NULL;
+
+	for (char *c = strtok_r(list, ",", &save); c; c = strtok_r(NULL, ",", &save)) {
+		if (o->n_nodeport_cidrs == LNT_OPT_NODEPORT_CIDRS_MAX) {
+			fprintf(stderr, "linnetd: more than %d --nodeport-addresses\n",
+				LNT_OPT_NODEPORT_CIDRS_MAX);
+			return -EINVAL;
+		}
+		if (lnt_prefix_parse(c, &o->nodeport_cidrs[o->n_nodeport_cidrs])) {
+			fprintf(stderr, "linnetd: '%s' is no range of addresses\n", c);
+			return -EINVAL;
+		}
+		o->n_nodeport_cidrs++;
 	}
 	return 0;
 }
@@ -106,6 +132,8 @@ static int parse_one(int c, char *arg, struct lnt_options *o)
 		fprintf(stderr, "linnetd: log level '%s' is none of error, warn, info, debug\n",
 			arg);
 		return -EINVAL;
+	case OPT_NODEPORT_ADDRESSES:
+		return parse_nodeport_addresses(arg, o);
 	case OPT_LOAD_ONLY:
 		o->mode = LNT_MODE_LOAD_ONLY;
 		return 0;

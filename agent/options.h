@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* linnetd's command line. */
+#include "lib/addr.h"
 #include "lib/log.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define LNT_OPT_DEVICES_MAX 8
+#define LNT_OPT_DEVICES_MAX	   8
+#define LNT_OPT_NODEPORT_CIDRS_MAX 16
 
 enum lnt_mode {
 	LNT_MODE_RUN,
@@ -24,6 +26,9 @@ struct lnt_options {
 	const char *cni_conf_dir;
 	const char *devices[LNT_OPT_DEVICES_MAX]; /* none: found by the node's addresses */
 	size_t n_devices;
+	/* Where NodePorts are served; none: at all addresses of the devices */
+	struct lnt_prefix nodeport_cidrs[LNT_OPT_NODEPORT_CIDRS_MAX];
+	size_t n_nodeport_cidrs;
 	bool masquerade;
 	enum lnt_log_level log_level;
 };

@@ -166,6 +166,7 @@ int lnt_maps_open(const char *bpf_root, struct lnt_err *e, struct lnt_maps *ret_
 		{"policy", &m.policy},
 		{"services", &m.services},
 		{"backends", &m.backends},
+		{"ranges", &m.ranges},
 		{"state", &m.state},
 		{"drops", &m.drops},
 		{"counters", &m.counters},

@@ -20,12 +20,13 @@ struct lnt_maps {
 	int policy;
 	int services;
 	int backends;
+	int ranges;
 	int state;
 	int drops;
 	int counters;
 	int events;
 };
-#define LNT_MAPS_NONE {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
+#define LNT_MAPS_NONE {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
 
 /* Makes @bpf_root a bpffs: the folder is made and mounted where that is missing. */
 int lnt_bpffs_ensure(const char *bpf_root, struct lnt_err *e);

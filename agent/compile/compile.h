@@ -106,30 +106,131 @@ size_t lnt_port_prefixes(
 
 /* --- services -------------------------------------------------------------------------------- */
 
-struct lnt_frontend {
-	struct lnt_service_key key;
-	uint32_t first_backend; /* index into lnt_service_state.backends */
-	uint32_t n_backends;
+/* An address of this node at which NodePorts are served. */
+struct lnt_nodeport_addr {
+	struct in6_addr addr;
+	bool host_only; /* for the node's own sockets: a loopback address */
 };
 
-struct lnt_service_state {
-	struct lnt_frontend *frontends; /* sorted by key */
-	size_t n_frontends;
-	struct lnt_backend_value *backends; /* each frontend's sorted by address and port, unique */
-	size_t n_backends;
+struct lnt_service_params {
+	const char *node_name;
+	const struct lnt_nodeport_addr *addrs;
+	size_t n_addrs;
 };
 
 /*
- * ClusterIP frontends with their ready backends of the right family. Where two services claim one
- * address, protocol and port, the one older in name order (namespace, name) keeps it and @conflicts
- * names the others, if not NULL (one call each). Backends are the ready endpoints of the service's
- * slices; a service without any has frontends without backends. Headless ones have none.
+ * The endpoints chosen for one port of a service in one family: of the whole cluster, or of this
+ * node. All frontends with the same choice share it.
  */
-int lnt_compile_services(const struct lnt_store *st, struct lnt_err *e,
-	void (*conflicts)(
-		void *ctx, const struct lnt_service *loser, const struct lnt_service *winner),
-	void *ctx, struct lnt_service_state *ret_state);
-void lnt_service_state_clear(struct lnt_service_state *s);
+struct lnt_backend_set {
+	/*
+	 * In the maps; 0: none yet. Sync gives it, and it stays as long as the service has this
+	 * port.
+	 */
+	uint32_t number;
+	uint16_t port; /* the service's, host byte order */
+	uint8_t proto;
+	bool is6;
+	bool local;
+	struct lnt_backend_value *backends; /* owned; sorted by memcmp(), each once */
+	uint32_t n;
+	struct lnt_cidr_key *ranges; /* owned; source ranges, sorted by memcmp(), each once */
+	uint32_t n_ranges;
+};
+
+struct lnt_service_claim;
+struct lnt_service_unit;
+
+/* An address and port of a service. The sets are those of its service and live as long. */
+struct lnt_frontend {
+	struct lnt_service_key key;
+	uint32_t flags;			 /* enum lnt_service_flag */
+	uint32_t affinity;		 /* seconds, 0: none */
+	struct lnt_backend_set *set;	 /* NULL: the wildcard, refused */
+	struct lnt_backend_set *ext_set; /* LNT_SVC_EXTERNAL only, else NULL */
+	uint8_t rank;			 /* who has the key when several claim it, see below */
+	struct lnt_service_unit *unit;	 /* private to the compiler, as are the next two */
+	struct lnt_service_claim *claim;
+	struct lnt_frontend *next; /* the next that claims the key and has it not */
+};
+
+/*
+ * What all services come to. It is kept from turn to turn, so that a change costs what it changes:
+ * services are touched, an update compiles those anew, and the frontends that this may have changed
+ * are handed to sync until it has settled them.
+ *
+ * Frontends of a service that has a cluster IP and is not another proxy's (KEP-2447):
+ *   - each cluster IP with each port; and, with port 0 and protocol 0, one for all its other ports,
+ *     which are refused. External addresses have no such thing: their other ports may be another
+ *     machine's, or the node's own;
+ *   - each address of status.loadBalancer of ipMode VIP (KEP-1860), with the service's source
+ *     ranges. A family without ranges is closed when the other has some;
+ *   - each of spec.externalIPs;
+ *   - each of the node's NodePort addresses with each nodePort.
+ * Special addresses (loopback, multicast, link-local, unspecified) are left out.
+ *
+ * Choice of endpoints, as kube-proxy makes it (KEP-1669, KEP-2086, KEP-2433, KEP-3015, KEP-4444):
+ * the ready ones, or all with publishNotReadyAddresses; when there are none, those that terminate
+ * and still serve. If all ready ones have hints for nodes and one is for this node, only those for
+ * it; else the same with zones. With a Local policy this node's by the same rule, without hints,
+ * and none if it has none. internalTrafficPolicy rules at cluster IPs, externalTrafficPolicy at the
+ * others for clients from outside; clients from inside reach the whole cluster through those.
+ *
+ * Where several services claim one address, protocol and port, a cluster IP goes before others,
+ * then the older service, then the first by namespace and name.
+ */
+struct lnt_services;
+
+/*
+ * @say is told of what is wrong with a service ("Service ns/name: ..."), once when it appears and
+ * once when it is @gone.
+ */
+struct lnt_services *lnt_services_new(
+	void (*say)(void *ctx, const char *text, bool gone), void *ctx);
+void lnt_services_free(struct lnt_services *t);
+
+/* A service or one of its slices changed, came or went. @ns and @name are interned. */
+void lnt_services_touch(struct lnt_services *t, const char *ns, const char *name);
+
+/*
+ * Compiles what was touched since the last update; everything, when @params, the node's zone or the
+ * store are others than last time. Returns 0 or -ENOMEM, then the rest stays to be done.
+ */
+int lnt_services_update(struct lnt_services *t, const struct lnt_store *st,
+	const struct lnt_service_params *params, struct lnt_err *e);
+
+struct lnt_service_change {
+	struct lnt_service_key key;
+	const struct lnt_frontend *want; /* NULL: to be removed. Valid until the next update */
+};
+
+/*
+ * What sync has to look at, in a new array that the caller frees: the frontends that may have
+ * changed since the last settling. @ret_whole: these are all there should be. Returns 0 or -ENOMEM.
+ */
+int lnt_services_changes(const struct lnt_services *t, struct lnt_service_change **ret_changes,
+	size_t *ret_n, bool *ret_whole);
+
+/* The changes are in the maps. */
+void lnt_services_settle(struct lnt_services *t);
+
+/* The frontend that has @key, or NULL. Valid until the next update. */
+const struct lnt_frontend *lnt_services_find(
+	const struct lnt_services *t, const struct lnt_service_key *key);
+
+/* spec.healthCheckNodePort of services of type LoadBalancer with externalTrafficPolicy Local. */
+struct lnt_service_health {
+	uint16_t port;	       /* host byte order */
+	const char *ns, *name; /* interned */
+	uint32_t local;	       /* ready endpoints on this node */
+};
+
+/*
+ * All of them, sorted by port, namespace and name, in a new array that the caller frees. Valid
+ * until the next update. Returns 0 or -ENOMEM.
+ */
+int lnt_services_health(
+	const struct lnt_services *t, struct lnt_service_health **ret_list, size_t *ret_n);
 
 /* --- cluster --------------------------------------------------------------------------------- */
 

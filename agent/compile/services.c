@@ -1,243 +1,517 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Services and EndpointSlices to frontends and backends. Ports meet by name and protocol, addresses
- * by family; a service is its slices' label, within one namespace.
+ * All services: who has which address and port, and what that changes (compile.h). A unit is a
+ * service by name, whether it is there or not; a claim is a key with all the frontends that want
+ * it, the one that has it first.
  */
-#include "agent/compile/compile.h"
 #include "agent/compile/index.h"
+#include "agent/compile/services_unit.h"
 #include "agent/compile/view.h"
 #include "lib/cleanup.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* One (address, port) of one service. */
-struct claim {
+/* Out of memory: hh.tbl of what was to be added is NULL. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct lnt_service_unit {
+	const char *ns; /* interned, a reference each; with name the key */
+	const char *name;
+	struct lnt_service_result r;
+	char *conflict; /* owned; what was said about a claim it has not, NULL: nothing */
+	bool touched;
+	struct lnt_service_unit *next; /* of those that are touched */
+	UT_hash_handle hh;
+};
+
+struct lnt_service_claim {
 	struct lnt_service_key key;
-	uint32_t service; /* in name order */
-	uint32_t port;	  /* index into its ports */
+	struct lnt_frontend *first; /* NULL: nobody wants it any more */
+	bool changed;
+	bool contested; /* has had rivals since the last update */
+	UT_hash_handle hh;
 };
 
-struct build {
-	const struct lnt_meta **services; /* sorted by name */
-	size_t n_services;
-	const struct lnt_meta **slices; /* sorted by slice_cmp() */
-	size_t n_slices;
-	struct claim *claims; /* sorted by key, then service and port */
-	size_t n_claims, cap_claims;
-	size_t cap_backends;
+#define UNIT_KEY_LEN (2 * sizeof(const char *))
+
+struct lnt_services {
+	void (*say)(void *ctx, const char *text, bool gone);
+	void *ctx;
+	struct lnt_service_unit *units;
+	struct lnt_service_unit *touched;
+	struct lnt_service_claim *claims;
+	struct lnt_service_claim **changed; /* since the last settling */
+	size_t n_changed, cap_changed;
+	bool whole; /* nothing was settled yet */
+	bool all;   /* everything is touched */
+
+	/* Of the last update. */
+	const struct lnt_store *st;
+	const char *node, *zone; /* interned, a reference each */
+	struct lnt_nodeport_addr *addrs;
+	size_t n_addrs;
 };
 
-static void clear(struct build *b)
+struct lnt_services *lnt_services_new(
+	void (*say)(void *ctx, const char *text, bool gone), void *ctx)
 {
-	free(b->services);
-	free(b->slices);
-	free(b->claims);
+	struct lnt_services *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->say = say;
+	t->ctx = ctx;
+	t->whole = t->all = true;
+	return t;
 }
 
-static int ptr_cmp(const void *a, const void *b)
+static void unit_free(struct lnt_services *t, struct lnt_service_unit *u)
 {
-	return ((uintptr_t)a > (uintptr_t)b) - ((uintptr_t)a < (uintptr_t)b);
+	HASH_DEL(t->units, u);
+	lnt_service_result_clear(&u->r);
+	lnt_unintern(u->ns);
+	lnt_unintern(u->name);
+	free(u->conflict);
+	free(u);
 }
 
-/* Groups slices by service; names are interned, so their pointers are an order as good as any. */
-static int slice_key_cmp(const struct lnt_endpointslice *s, const char *ns, const char *service)
+void lnt_services_free(struct lnt_services *t)
 {
-	int r = ptr_cmp(s->meta.ns, ns);
+	struct lnt_service_claim *c, *next_claim;
+	struct lnt_service_unit *u, *next_unit;
 
-	return r ? r : ptr_cmp(s->service, service);
+	if (!t)
+		return;
+	HASH_ITER (hh, t->claims, c, next_claim) {
+		HASH_DEL(t->claims, c);
+		free(c);
+	}
+	HASH_ITER (hh, t->units, u, next_unit)
+		unit_free(t, u);
+	lnt_unintern(t->node);
+	lnt_unintern(t->zone);
+	free(t->changed);
+	free(t->addrs);
+	free(t);
 }
 
-static int slice_cmp(const void *a, const void *b)
-{
-	const struct lnt_endpointslice *x = *(const struct lnt_endpointslice *const *)a;
-	const struct lnt_endpointslice *y = *(const struct lnt_endpointslice *const *)b;
+/* --- what is touched -------------------------------------------------------------------------- */
 
-	return slice_key_cmp(x, y->meta.ns, y->service);
+static struct lnt_service_unit *unit_new(struct lnt_services *t, const char *ns, const char *name)
+{
+	struct lnt_service_unit *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	u->ns = lnt_intern(ns);
+	u->name = lnt_intern(name);
+	if (u->ns && u->name)
+		HASH_ADD_KEYPTR(hh, t->units, &u->ns, UNIT_KEY_LEN, u);
+	if (u->hh.tbl)
+		return u;
+	lnt_unintern(u->ns);
+	lnt_unintern(u->name);
+	free(u);
+	return NULL;
 }
 
-static int claim_cmp(const void *a, const void *b)
+static void touch(struct lnt_services *t, struct lnt_service_unit *u)
 {
-	const struct claim *x = a, *y = b;
-	int r = memcmp(&x->key, &y->key, sizeof(x->key));
+	if (u->touched)
+		return;
+	u->touched = true;
+	u->next = t->touched;
+	t->touched = u;
+}
+
+static int touch_name(struct lnt_services *t, const char *ns, const char *name)
+{
+	const char *const key[2] = {ns, name};
+	struct lnt_service_unit *u;
+
+	HASH_FIND(hh, t->units, key, UNIT_KEY_LEN, u);
+	if (!u)
+		u = unit_new(t, ns, name);
+	if (!u)
+		return -ENOMEM;
+	touch(t, u);
+	return 0;
+}
+
+void lnt_services_touch(struct lnt_services *t, const char *ns, const char *name)
+{
+	if (*name && !t->all && touch_name(t, ns, name))
+		t->all = true;
+}
+
+static int touch_object(void *ctx, const struct lnt_meta *obj)
+{
+	return touch_name(ctx, obj->ns, obj->name);
+}
+
+static int touch_all(struct lnt_services *t)
+{
+	struct lnt_service_unit *u, *next;
+
+	HASH_ITER (hh, t->units, u, next)
+		touch(t, u);
+	if (lnt_store_each(t->st, LNT_KIND_SERVICE, touch_object, t))
+		return -ENOMEM;
+	t->all = false;
+	return 0;
+}
+
+/* --- claims ----------------------------------------------------------------------------------- */
+
+static int mark_changed(struct lnt_services *t, struct lnt_service_claim *c)
+{
+	if (c->changed)
+		return 0;
+	if (LNT_GROW(t->changed, t->cap_changed, t->n_changed + 1))
+		return -ENOMEM;
+	c->changed = true;
+	t->changed[t->n_changed++] = c;
+	return 0;
+}
+
+/* The claim of a frontend's key, made if there is none, and marked. */
+static int find_claim(struct lnt_services *t, struct lnt_frontend *f)
+{
+	struct lnt_service_claim *c;
+
+	HASH_FIND(hh, t->claims, &f->key, sizeof(f->key), c);
+	if (!c) {
+		c = calloc(1, sizeof(*c));
+		if (!c)
+			return -ENOMEM;
+		c->key = f->key;
+		HASH_ADD(hh, t->claims, key, sizeof(c->key), c);
+		if (!c->hh.tbl) {
+			free(c);
+			return -ENOMEM;
+		}
+	}
+	f->claim = c;
+	return mark_changed(t, c);
+}
+
+/* Whether @a has the key rather than @b. */
+static bool goes_before(const struct lnt_frontend *a, const struct lnt_frontend *b)
+{
+	const struct lnt_service_unit *x = a->unit, *y = b->unit;
+	int r;
+
+	if (!a->rank != !b->rank)
+		return !a->rank;
+	if (x->r.created != y->r.created)
+		return x->r.created < y->r.created;
+	r = strcmp(x->ns, y->ns);
+	return r ? r < 0 : strcmp(x->name, y->name) < 0;
+}
+
+static void claim(struct lnt_frontend *f)
+{
+	struct lnt_frontend **at = &f->claim->first;
+
+	while (*at && goes_before(*at, f))
+		at = &(*at)->next;
+	f->next = *at;
+	*at = f;
+	f->claim->contested |= f->claim->first->next != NULL;
+}
+
+static void unclaim(struct lnt_frontend *f)
+{
+	struct lnt_frontend **at = &f->claim->first;
+
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+}
+
+/* --- units ------------------------------------------------------------------------------------ */
+
+static bool has_text(char *const *list, size_t n, const char *text)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(list[i], text))
+			return true;
+	return false;
+}
+
+/* What @from has and @to has not. */
+static void say_difference(struct lnt_services *t, const struct lnt_service_result *from,
+	const struct lnt_service_result *to, bool gone)
+{
+	for (size_t i = 0; t->say && i < from->n_notices; i++)
+		if (!has_text(to->notices, to->n_notices, from->notices[i]))
+			t->say(t->ctx, from->notices[i], gone);
+}
+
+/* A set goes on under its number as long as the service has the port. */
+static void keep_numbers(const struct lnt_service_result *from, struct lnt_service_result *to)
+{
+	for (size_t i = 0; i < to->n_sets; i++) {
+		struct lnt_backend_set *set = &to->sets[i];
+
+		for (size_t k = 0; k < from->n_sets && !set->number; k++) {
+			/* Mostly the same ports in the same order. */
+			struct lnt_backend_set *old = &from->sets[(i + k) % from->n_sets];
+
+			if (old->port == set->port && old->proto == set->proto &&
+				old->is6 == set->is6 && old->local == set->local) {
+				set->number = old->number;
+				old->number = 0;
+				break;
+			}
+		}
+	}
+}
+
+/* Everything that can fail comes first, so that a unit is changed as a whole or not at all. */
+static int unit_replace(
+	struct lnt_services *t, struct lnt_service_unit *u, struct lnt_service_result *r)
+{
+	for (size_t i = 0; i < r->n_frontends; i++) {
+		r->frontends[i].unit = u;
+		if (find_claim(t, &r->frontends[i]))
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < u->r.n_frontends; i++)
+		if (mark_changed(t, u->r.frontends[i].claim))
+			return -ENOMEM;
+	for (size_t i = 0; i < u->r.n_frontends; i++)
+		unclaim(&u->r.frontends[i]);
+	say_difference(t, &u->r, r, true);
+	say_difference(t, r, &u->r, false);
+	keep_numbers(&u->r, r);
+	lnt_service_result_clear(&u->r);
+	u->r = *r;
+	*r = (struct lnt_service_result){};
+	for (size_t i = 0; i < u->r.n_frontends; i++)
+		claim(&u->r.frontends[i]);
+	return 0;
+}
+
+static int unit_compile(struct lnt_services *t, struct lnt_service_unit *u)
+{
+	const struct lnt_service_place place = {
+		.st = t->st,
+		.node = t->node,
+		.zone = t->zone,
+		.addrs = t->addrs,
+		.n_addrs = t->n_addrs,
+	};
+	_cleanup_(lnt_service_result_clear) struct lnt_service_result r = {};
+	const struct lnt_service *svc =
+		(const struct lnt_service *)lnt_store_get(t->st, LNT_KIND_SERVICE, u->ns, u->name);
+
+	if (svc && lnt_service_compile(&place, svc, &r))
+		return -ENOMEM;
+	return unit_replace(t, u, &r);
+}
+
+/* A claim of @u that another has. Wildcards refuse, whoever has them. */
+static const struct lnt_frontend *lost(const struct lnt_service_unit *u)
+{
+	for (size_t i = 0; i < u->r.n_frontends; i++)
+		if (u->r.frontends[i].set && u->r.frontends[i].claim->first != &u->r.frontends[i])
+			return &u->r.frontends[i];
+	return NULL;
+}
+
+/* Says once that a service has not got all it claims, and once that it has again. */
+static int unit_check(struct lnt_services *t, struct lnt_service_unit *u)
+{
+	const struct lnt_frontend *f = lost(u);
+	_cleanup_free_ char *text = NULL;
+	char addr[LNT_ADDRSTRLEN];
+
+	if (f &&
+		asprintf(&text, "Service %s/%s: %s port %u belongs to %s/%s already; not served",
+			u->ns, u->name, lnt_addr_str(&f->key.addr, addr), ntohs(f->key.port),
+			f->claim->first->unit->ns, f->claim->first->unit->name) < 0) {
+		text = NULL;
+		return -ENOMEM;
+	}
+	if (text && u->conflict && !strcmp(text, u->conflict))
+		return 0;
+	if (t->say && u->conflict)
+		t->say(t->ctx, u->conflict, true);
+	if (t->say && text)
+		t->say(t->ctx, text, false);
+	free(u->conflict);
+	u->conflict = TAKE_PTR(text);
+	return 0;
+}
+
+static int check_conflicts(struct lnt_services *t)
+{
+	for (size_t i = 0; i < t->n_changed; i++) {
+		struct lnt_service_claim *c = t->changed[i];
+
+		if (!c->contested)
+			continue;
+		for (struct lnt_frontend *f = c->first; f; f = f->next)
+			if (unit_check(t, f->unit))
+				return -ENOMEM;
+		c->contested = c->first && c->first->next;
+	}
+	return 0;
+}
+
+/* --- the update ------------------------------------------------------------------------------- */
+
+static int replace_text(const char **ref, const char *text, bool *ret_changed)
+{
+	const char *now = lnt_intern(text);
+
+	if (!now)
+		return -ENOMEM;
+	*ret_changed |= now != *ref;
+	lnt_unintern(*ref);
+	*ref = now;
+	return 0;
+}
+
+/* Where we look from, which touches everything when it changed. */
+static int look_around(
+	struct lnt_services *t, const struct lnt_store *st, const struct lnt_service_params *params)
+{
+	const struct lnt_node *node =
+		(const struct lnt_node *)lnt_store_get(st, LNT_KIND_NODE, "", params->node_name);
+	bool changed = t->st != st || t->n_addrs != params->n_addrs;
+
+	t->st = st;
+	if (replace_text(&t->node, params->node_name, &changed) ||
+		replace_text(&t->zone, node && node->zone ? node->zone : "", &changed))
+		return -ENOMEM;
+	for (size_t i = 0; !changed && i < t->n_addrs; i++)
+		changed = t->addrs[i].host_only != params->addrs[i].host_only ||
+			!IN6_ARE_ADDR_EQUAL(&t->addrs[i].addr, &params->addrs[i].addr);
+	if (changed) {
+		struct lnt_nodeport_addr *addrs = calloc(params->n_addrs + 1, sizeof(*addrs));
+
+		t->all = true;
+		if (!addrs)
+			return -ENOMEM;
+		if (params->n_addrs)
+			memcpy(addrs, params->addrs, params->n_addrs * sizeof(*addrs));
+		free(t->addrs);
+		t->addrs = addrs;
+		t->n_addrs = params->n_addrs;
+	}
+	return t->all ? touch_all(t) : 0;
+}
+
+int lnt_services_update(struct lnt_services *t, const struct lnt_store *st,
+	const struct lnt_service_params *params, struct lnt_err *e)
+{
+	struct lnt_service_unit *done = NULL, *u;
+	int r = look_around(t, st, params);
+
+	while (!r && (u = t->touched)) {
+		r = unit_compile(t, u);
+		if (r)
+			break;
+		t->touched = u->next;
+		u->touched = false;
+		u->next = done;
+		done = u;
+	}
+	if (!r)
+		r = check_conflicts(t);
+	while ((u = done)) {
+		done = u->next;
+		if (u->conflict && unit_check(t, u))
+			r = -ENOMEM;
+		if (!lnt_store_get(st, LNT_KIND_SERVICE, u->ns, u->name))
+			unit_free(t, u);
+	}
+	return r ? lnt_err_sys(e, r, "compile services") : 0;
+}
+
+/* --- what came of it -------------------------------------------------------------------------- */
+
+int lnt_services_changes(const struct lnt_services *t, struct lnt_service_change **ret_changes,
+	size_t *ret_n, bool *ret_whole)
+{
+	size_t n = t->whole ? HASH_COUNT(t->claims) : t->n_changed, i = 0;
+	struct lnt_service_change *list = calloc(n + 1, sizeof(*list));
+	const struct lnt_service_claim *c;
+
+	if (!list)
+		return -ENOMEM;
+	if (t->whole) {
+		for (c = t->claims; c; c = c->hh.next, i++)
+			list[i] = (struct lnt_service_change){c->key, c->first};
+	} else {
+		for (; i < n; i++)
+			list[i] = (struct lnt_service_change){
+				t->changed[i]->key, t->changed[i]->first};
+	}
+	*ret_changes = list;
+	*ret_n = n;
+	*ret_whole = t->whole;
+	return 0;
+}
+
+void lnt_services_settle(struct lnt_services *t)
+{
+	for (size_t i = 0; i < t->n_changed; i++) {
+		struct lnt_service_claim *c = t->changed[i];
+
+		c->changed = false;
+		if (c->first)
+			continue;
+		HASH_DEL(t->claims, c);
+		free(c);
+	}
+	t->n_changed = 0;
+	LNT_SHRINK(t->changed, t->n_changed);
+	t->cap_changed = 0;
+	t->whole = false;
+}
+
+const struct lnt_frontend *lnt_services_find(
+	const struct lnt_services *t, const struct lnt_service_key *key)
+{
+	struct lnt_service_claim *c;
+
+	HASH_FIND(hh, t->claims, key, sizeof(*key), c);
+	return c ? c->first : NULL;
+}
+
+static int health_cmp(const void *a, const void *b)
+{
+	const struct lnt_service_health *x = a, *y = b;
+	int r = (x->port > y->port) - (x->port < y->port);
 
 	if (!r)
-		r = (x->service > y->service) - (x->service < y->service);
-	return r ? r : (x->port > y->port) - (x->port < y->port);
+		r = strcmp(x->ns, y->ns);
+	return r ? r : strcmp(x->name, y->name);
 }
 
-static int backend_cmp(const void *a, const void *b)
+int lnt_services_health(
+	const struct lnt_services *t, struct lnt_service_health **ret_list, size_t *ret_n)
 {
-	return memcmp(a, b, sizeof(struct lnt_backend_value));
-}
+	_cleanup_free_ struct lnt_service_health *list = NULL;
+	const struct lnt_service_unit *u;
+	size_t n = 0, cap = 0;
 
-static int claim_service(struct build *b, uint32_t i)
-{
-	const struct lnt_service *svc = (const struct lnt_service *)b->services[i];
-
-	for (size_t ip = 0; ip < svc->n_cluster_ips; ip++) {
-		for (size_t p = 0; p < svc->n_ports; p++) {
-			if (!svc->ports[p].port)
-				continue;
-			if (LNT_GROW(b->claims, b->cap_claims, b->n_claims + 1))
-				return -ENOMEM;
-			b->claims[b->n_claims++] = (struct claim){
-				.key.addr = svc->cluster_ips[ip],
-				.key.port = htons(svc->ports[p].port),
-				.key.proto = svc->ports[p].proto,
-				.service = i,
-				.port = (uint32_t)p,
-			};
-		}
-	}
-	return 0;
-}
-
-/* Keeps the first claim of each key and tells of each service that lost one, once. */
-static int resolve(struct build *b,
-	void (*conflicts)(
-		void *ctx, const struct lnt_service *loser, const struct lnt_service *winner),
-	void *ctx)
-{
-	_cleanup_free_ bool *told = calloc(b->n_services + 1, sizeof(*told));
-	size_t n = 0;
-
-	if (!told)
-		return -ENOMEM;
-	for (size_t i = 0; i < b->n_claims; i++) {
-		const struct claim *c = &b->claims[i], *kept = n ? &b->claims[n - 1] : NULL;
-
-		if (!kept || memcmp(&kept->key, &c->key, sizeof(c->key)) != 0) {
-			b->claims[n++] = *c;
-		} else if (conflicts && kept->service != c->service && !told[c->service]) {
-			told[c->service] = true;
-			conflicts(ctx, (const struct lnt_service *)b->services[c->service],
-				(const struct lnt_service *)b->services[kept->service]);
-		}
-	}
-	b->n_claims = n;
-	return 0;
-}
-
-/* The first slice of a service in b->slices. */
-static size_t first_slice(const struct build *b, const struct lnt_service *svc)
-{
-	size_t lo = 0, hi = b->n_slices;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		const struct lnt_endpointslice *s =
-			(const struct lnt_endpointslice *)b->slices[mid];
-
-		if (slice_key_cmp(s, svc->meta.ns, svc->meta.name) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static int add_backends(struct build *b, const struct lnt_endpointslice *slice, uint16_t port,
-	struct lnt_service_state *s)
-{
-	for (size_t i = 0; i < slice->n_endpoints; i++) {
-		const struct lnt_slice_endpoint *ep = &slice->endpoints[i];
-
-		if (!ep->ready || lnt_addr_is4(&ep->addr) == slice->is6)
+	for (u = t->units; u; u = u->hh.next) {
+		if (!u->r.health_port)
 			continue;
-		if (LNT_GROW(s->backends, b->cap_backends, s->n_backends + 1))
+		if (LNT_GROW(list, cap, n + 1))
 			return -ENOMEM;
-		s->backends[s->n_backends++] = (struct lnt_backend_value){
-			.addr = ep->addr,
-			.port = htons(port),
-		};
+		list[n++] = (struct lnt_service_health){
+			u->r.health_port, u->ns, u->name, u->r.health_local};
 	}
+	if (n)
+		qsort(list, n, sizeof(*list), health_cmp);
+	*ret_list = TAKE_PTR(list);
+	*ret_n = n;
 	return 0;
-}
-
-/* Appends the backends of @c, sorted, each once, and makes its frontend of them. */
-static int add_frontend(struct build *b, const struct claim *c, struct lnt_service_state *s)
-{
-	const struct lnt_service *svc = (const struct lnt_service *)b->services[c->service];
-	const struct lnt_service_port *port = &svc->ports[c->port];
-	struct lnt_frontend *f = &s->frontends[s->n_frontends++];
-	size_t first = s->n_backends, n;
-
-	for (size_t i = first_slice(b, svc); i < b->n_slices; i++) {
-		const struct lnt_endpointslice *slice =
-			(const struct lnt_endpointslice *)b->slices[i];
-
-		if (slice_key_cmp(slice, svc->meta.ns, svc->meta.name) != 0)
-			break;
-		if (slice->is6 == lnt_addr_is4(&c->key.addr))
-			continue;
-		for (size_t p = 0; p < slice->n_ports; p++) {
-			const struct lnt_slice_port *sp = &slice->ports[p];
-
-			if (sp->name != port->name || sp->proto != port->proto || !sp->port)
-				continue;
-			if (add_backends(b, slice, sp->port, s))
-				return -ENOMEM;
-		}
-	}
-	if (s->n_backends > first)
-		qsort(s->backends + first, s->n_backends - first, sizeof(*s->backends),
-			backend_cmp);
-	n = first;
-	for (size_t i = first; i < s->n_backends; i++)
-		if (n == first || backend_cmp(&s->backends[n - 1], &s->backends[i]) != 0)
-			s->backends[n++] = s->backends[i];
-	s->n_backends = n;
-	*f = (struct lnt_frontend){
-		.key = c->key,
-		.first_backend = (uint32_t)first,
-		.n_backends = (uint32_t)(n - first),
-	};
-	return 0;
-}
-
-static int build(const struct lnt_store *st, struct build *b)
-{
-	if (lnt_view_sorted(st, LNT_KIND_SERVICE, &b->services, &b->n_services) ||
-		lnt_view_all(st, LNT_KIND_ENDPOINTSLICE, &b->slices, &b->n_slices))
-		return -ENOMEM;
-	if (b->n_slices)
-		qsort(b->slices, b->n_slices, sizeof(*b->slices), slice_cmp);
-	for (uint32_t i = 0; i < b->n_services; i++)
-		if (claim_service(b, i))
-			return -ENOMEM;
-	if (b->n_claims)
-		qsort(b->claims, b->n_claims, sizeof(*b->claims), claim_cmp);
-	return 0;
-}
-
-int lnt_compile_services(const struct lnt_store *st, struct lnt_err *e,
-	void (*conflicts)(
-		void *ctx, const struct lnt_service *loser, const struct lnt_service *winner),
-	void *ctx, struct lnt_service_state *ret_state)
-{
-	_cleanup_(lnt_service_state_clear) struct lnt_service_state s = {};
-	_cleanup_(clear) struct build b = {};
-
-	if (build(st, &b) || resolve(&b, conflicts, ctx))
-		return lnt_err_sys(e, -ENOMEM, "compile services");
-	if (b.n_claims) {
-		s.frontends = calloc(b.n_claims, sizeof(*s.frontends));
-		if (!s.frontends)
-			return lnt_err_sys(e, -ENOMEM, "compile services");
-	}
-	for (size_t i = 0; i < b.n_claims; i++)
-		if (add_frontend(&b, &b.claims[i], &s))
-			return lnt_err_sys(e, -ENOMEM, "compile services");
-	LNT_SHRINK(s.backends, s.n_backends);
-	*ret_state = s;
-	s = (struct lnt_service_state){};
-	return 0;
-}
-
-void lnt_service_state_clear(struct lnt_service_state *s)
-{
-	free(s->frontends);
-	free(s->backends);
-	*s = (struct lnt_service_state){};
 }

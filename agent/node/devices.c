@@ -169,3 +169,59 @@ int lnt_devices_add_host_peers(struct lnt_nl *nl, struct lnt_policy_state *state
 	}
 	return 0;
 }
+
+/* --- NodePorts -------------------------------------------------------------------------------- */
+
+static bool is_nodeport_addr(const struct lnt_options *opt, const struct in6_addr *a)
+{
+	for (size_t i = 0; i < opt->n_nodeport_cidrs; i++)
+		if (lnt_prefix_has(&opt->nodeport_cidrs[i], a))
+			return true;
+	return !opt->n_nodeport_cidrs;
+}
+
+static bool is_on(const struct lnt_node_devices *devices, uint32_t ifindex)
+{
+	for (size_t i = 0; i < devices->n; i++)
+		if (devices->links[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+static int nodeport_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct lnt_nodeport_addr));
+}
+
+int lnt_devices_nodeport_addrs(struct lnt_nl *nl, const struct lnt_options *opt,
+	const struct lnt_node_devices *devices, struct lnt_err *e,
+	struct lnt_nodeport_addr **ret_addrs, size_t *ret_n)
+{
+	const struct in6_addr loopback = lnt_addr_from4(htonl(INADDR_LOOPBACK));
+	_cleanup_free_ struct lnt_nodeport_addr *list = NULL;
+	_cleanup_free_ struct lnt_ifaddr *addrs = NULL;
+	size_t n_addrs = 0, n = 0, unique = 0;
+	int r = lnt_addr_dump(nl, 0, e, &addrs, &n_addrs);
+
+	if (r)
+		return r;
+	list = calloc(n_addrs + 1, sizeof(*list));
+	if (!list)
+		return lnt_err_sys(e, -ENOMEM, "node addresses");
+	for (size_t i = 0; i < n_addrs; i++)
+		if (is_on(devices, addrs[i].ifindex) && is_host_addr(&addrs[i]) &&
+			is_nodeport_addr(opt, &addrs[i].addr))
+			list[n++].addr = addrs[i].addr;
+	if (is_nodeport_addr(opt, &loopback)) {
+		list[n].addr = loopback;
+		list[n++].host_only = true;
+	}
+	if (n)
+		qsort(list, n, sizeof(*list), nodeport_compare);
+	for (size_t i = 0; i < n; i++)
+		if (!i || nodeport_compare(&list[i], &list[unique - 1]) != 0)
+			list[unique++] = list[i];
+	*ret_addrs = TAKE_PTR(list);
+	*ret_n = unique;
+	return 0;
+}

@@ -36,3 +36,12 @@ void lnt_devices_config(const struct lnt_options *opt, const struct lnt_node_dev
  */
 int lnt_devices_add_host_peers(
 	struct lnt_nl *nl, struct lnt_policy_state *state, struct lnt_err *e);
+
+/*
+ * The addresses where NodePorts are served, sorted by memcmp(), in a new array that the caller
+ * frees: those of the node's devices that are not link-local, and 127.0.0.1 for the node's own
+ * sockets, as kube-proxy has it. --nodeport-addresses leaves those in one of its ranges.
+ */
+int lnt_devices_nodeport_addrs(struct lnt_nl *nl, const struct lnt_options *opt,
+	const struct lnt_node_devices *devices, struct lnt_err *e,
+	struct lnt_nodeport_addr **ret_addrs, size_t *ret_n);

@@ -83,20 +83,14 @@ static int add_hits(uint32_t set, const struct lnt_backend_value *b, const struc
 }
 
 static int find_hits(
-	const struct lnt_table *t, const struct lnt_in_use *uses, size_t n, struct hits *h)
+	const struct lnt_sync_services *s, const struct lnt_in_use *uses, size_t n, struct hits *h)
 {
-	size_t size = t->key_size + t->value_size;
+	const struct lnt_sync_set *set;
 
-	for (size_t i = 0; i < t->n; i++) {
-		const uint8_t *item = t->items + i * size;
-		struct lnt_backend_value b;
-		struct lnt_backend_key k;
-
-		memcpy(&k, item, sizeof(k));
-		memcpy(&b, item + sizeof(k), sizeof(b));
-		if (add_hits(k.set, &b, uses, n, h))
-			return -ENOMEM;
-	}
+	for (set = s->sets; set; set = set->hh.next)
+		for (uint32_t i = 0; i < set->n; i++)
+			if (add_hits(set->number, &set->slots[i], uses, n, h))
+				return -ENOMEM;
 	return 0;
 }
 
@@ -120,27 +114,20 @@ static void mark_set(const struct hits *h, uint32_t set, uint8_t proto, struct l
 int lnt_sync_mark_chosen(const struct lnt_sync *s, struct lnt_in_use *uses, size_t n)
 {
 	_cleanup_(hits_clear) struct hits h = {};
-	const struct lnt_table *t = &s->services;
-	size_t size = t->key_size + t->value_size;
+	const struct lnt_sync_frontend *f;
 	int r;
 
 	for (size_t i = 0; i < n; i++)
 		uses[i].chosen = false;
-	r = find_hits(&s->backends, uses, n, &h);
+	r = find_hits(&s->svc, uses, n, &h);
 	if (r || !h.n)
 		return r;
 	qsort(h.items, h.n, sizeof(*h.items), hit_cmp);
-	for (size_t i = 0; i < t->n; i++) {
-		const uint8_t *item = t->items + i * size;
-		struct lnt_service_value v;
-		struct lnt_service_key k;
-
-		memcpy(&k, item, sizeof(k));
-		memcpy(&v, item + sizeof(k), sizeof(v));
-		if (v.count)
-			mark_set(&h, v.set, k.proto, uses);
-		if (v.ext_count)
-			mark_set(&h, v.ext_set, k.proto, uses);
+	for (f = s->svc.frontends; f; f = f->hh.next) {
+		if (f->value.count)
+			mark_set(&h, f->value.set, f->key.proto, uses);
+		if (f->value.ext_count)
+			mark_set(&h, f->value.ext_set, f->key.proto, uses);
 	}
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The sync's state, shared by its domains. */
+#include "agent/sync/services.h"
 #include "agent/sync/sync.h"
 
 struct lnt_sync {
@@ -10,7 +11,5 @@ struct lnt_sync {
 	struct lnt_table devices;
 	struct lnt_table policy;
 	struct lnt_table cidrs;
-	struct lnt_table services; /* lnt_service_key -> lnt_service_value */
-	struct lnt_table backends; /* lnt_backend_key -> lnt_backend_value */
-	uint32_t next_set; /* number of the next backend set */
+	struct lnt_sync_services svc;
 };

@@ -15,7 +15,6 @@ static void freep(struct lnt_sync **s)
 int lnt_sync_new(const char *bpf_root, struct lnt_err *e, struct lnt_sync **ret_sync)
 {
 	_cleanup_(freep) struct lnt_sync *s = calloc(1, sizeof(*s));
-	const struct lnt_service_value *v;
 	int r;
 
 	if (!s)
@@ -29,17 +28,8 @@ int lnt_sync_new(const char *bpf_root, struct lnt_err *e, struct lnt_sync **ret_
 		(r = lnt_table_read(&s->devices, "devices", s->maps.devices, e)) ||
 		(r = lnt_table_read(&s->policy, "policy", s->maps.policy, e)) ||
 		(r = lnt_table_read(&s->cidrs, "cidrs", s->maps.cidrs, e)) ||
-		(r = lnt_table_read(&s->services, "services", s->maps.services, e)) ||
-		(r = lnt_table_read(&s->backends, "backends", s->maps.backends, e)))
+		(r = lnt_sync_services_read(&s->svc, &s->maps, e)))
 		return r;
-	s->next_set = 1;
-	for (size_t i = 0; i < s->services.n; i++) {
-		v = (const void *)(s->services.items +
-			i * (sizeof(struct lnt_service_key) + sizeof(*v)) +
-			sizeof(struct lnt_service_key));
-		if (v->set >= s->next_set)
-			s->next_set = v->set + 1;
-	}
 	*ret_sync = TAKE_PTR(s);
 	return 0;
 }
@@ -53,8 +43,7 @@ void lnt_sync_free(struct lnt_sync *s)
 	lnt_table_clear(&s->devices);
 	lnt_table_clear(&s->policy);
 	lnt_table_clear(&s->cidrs);
-	lnt_table_clear(&s->services);
-	lnt_table_clear(&s->backends);
+	lnt_sync_services_clear(&s->svc);
 	lnt_maps_close(&s->maps);
 	free(s);
 }

@@ -28,9 +28,14 @@ int lnt_sync_policy(struct lnt_sync *s, const struct lnt_policy_state *want,
 /* Whether each address of @ep is in the endpoint map with its device and MAC. */
 bool lnt_sync_has_endpoint(const struct lnt_sync *s, const struct lnt_endpoint *ep);
 
-/* Brings frontends and backends to @want. Service ids live as long as their frontend. */
-int lnt_sync_services(struct lnt_sync *s, const struct lnt_service_state *want, struct lnt_err *e,
-	size_t *ret_writes);
+/*
+ * Brings the frontends of @changes, their sets and source ranges to what is wanted, and removes all
+ * others if @whole. Gives numbers to sets that have none. Failures leave out what did not fit: a
+ * set that is not whole is used as far as it goes, a missing range closes. They are returned after
+ * all else was written; the same changes and more may then be tried again.
+ */
+int lnt_sync_services(struct lnt_sync *s, const struct lnt_service_change *changes, size_t n,
+	bool whole, struct lnt_err *e, size_t *ret_writes);
 
 /* Brings the not-masqueraded ranges and the routes to other nodes' pods to @want. */
 int lnt_sync_cluster(struct lnt_sync *s, struct lnt_nl *nl, const struct lnt_cluster_state *want,

@@ -279,18 +279,66 @@ static void add_service_port(void *ctx, char *part)
 {
 	struct lnt_service *svc = ctx;
 	struct lnt_service_port *p = append(&svc->ports, &svc->n_ports, sizeof(*p));
+	char *node_port = strchr(part, '@');
 
+	if (node_port) {
+		*node_port++ = '\0';
+		p->node_port = (uint16_t)atoi(node_port);
+	}
 	parse_port(part, &p->name, &p->proto, &p->port);
 }
 
-void build_service(
-	struct lnt_store *st, const char *ns, const char *name, const char *ips, const char *ports)
+struct lnt_service *build_service_new(
+	const char *ns, const char *name, const char *ips, const char *ports)
 {
 	struct lnt_service *svc = new_object(sizeof(*svc), LNT_KIND_SERVICE, ns, name);
 
 	svc->n_cluster_ips = fill_addrs(ips, svc->cluster_ips, ARRAY_SIZE(svc->cluster_ips));
 	each(ports, add_service_port, svc);
-	build_put(st, svc);
+	return svc;
+}
+
+static void add_external_ip(void *ctx, char *part)
+{
+	struct lnt_service *svc = ctx;
+
+	*(struct in6_addr *)append(&svc->external_ips, &svc->n_external_ips,
+		sizeof(*svc->external_ips)) = build_addr(part);
+}
+
+void build_external_ips(struct lnt_service *svc, const char *ips)
+{
+	each(ips, add_external_ip, svc);
+}
+
+static void add_balancer_ip(void *ctx, char *part)
+{
+	struct lnt_service *svc = ctx;
+
+	*(struct in6_addr *)append(&svc->balancer_ips, &svc->n_balancer_ips,
+		sizeof(*svc->balancer_ips)) = build_addr(part);
+}
+
+static void add_range(void *ctx, char *part)
+{
+	struct lnt_service *svc = ctx;
+
+	*(struct lnt_prefix *)append(&svc->ranges, &svc->n_ranges, sizeof(*svc->ranges)) =
+		build_prefix(part);
+}
+
+void build_balancer(struct lnt_service *svc, const char *ips, const char *ranges)
+{
+	svc->type = LNT_SERVICE_LOAD_BALANCER;
+	svc->has_ranges = *ranges;
+	each(ips, add_balancer_ip, svc);
+	each(ranges, add_range, svc);
+}
+
+void build_service(
+	struct lnt_store *st, const char *ns, const char *name, const char *ips, const char *ports)
+{
+	build_put(st, build_service_new(ns, name, ips, ports));
 }
 
 static void add_slice_port(void *ctx, char *part)
@@ -325,4 +373,61 @@ void build_slice(struct lnt_store *st, const char *ns, const char *name, const c
 	for (size_t i = n_unready; i < s->n_endpoints; i++)
 		s->endpoints[i].ready = s->endpoints[i].serving = true;
 	build_put(st, s);
+}
+
+/* Cuts @s at @mark; what follows it, or NULL. */
+static char *cut(char *s, char mark)
+{
+	char *at = strchr(s, mark);
+
+	if (at)
+		*at++ = '\0';
+	return at;
+}
+
+static uint8_t add_hints(struct lnt_slice_endpoint *ep, char *names)
+{
+	size_t had = ep->n_zone_hints + ep->n_node_hints, n = had;
+	char *name;
+
+	while (names && (name = strsep(&names, "|")))
+		*(const char **)append(&ep->hints, &n, sizeof(*ep->hints)) = lnt_intern(name);
+	return (uint8_t)(n - had);
+}
+
+static void add_full_endpoint(void *ctx, char *part)
+{
+	char *nodes = cut(part, '^'), *zones = cut(part, '~'), *node = cut(part, '@');
+	char *state = cut(part, '/');
+	struct lnt_endpointslice *s = ctx;
+	struct lnt_slice_endpoint *ep;
+
+	add_slice_endpoint(s, part);
+	ep = &s->endpoints[s->n_endpoints - 1];
+	lnt_unintern(ep->node);
+	ep->node = lnt_intern(node ? node : "");
+	ep->ready = !state || *state == 'r';
+	ep->terminating = state && (*state == 't' || *state == 'x');
+	ep->serving = ep->ready || *state == 't';
+	ep->n_zone_hints = add_hints(ep, zones);
+	ep->n_node_hints = add_hints(ep, nodes);
+}
+
+void build_endpoints(struct lnt_store *st, const char *ns, const char *name, const char *service,
+	const char *ports, const char *endpoints)
+{
+	struct lnt_endpointslice *s = new_object(sizeof(*s), LNT_KIND_ENDPOINTSLICE, ns, name);
+
+	s->service = lnt_intern(service);
+	each(ports, add_slice_port, s);
+	each(endpoints, add_full_endpoint, s);
+	build_put(st, s);
+}
+
+void build_zone(struct lnt_store *st, const char *name, const char *zone)
+{
+	struct lnt_node *node = new_object(sizeof(*node), LNT_KIND_NODE, "", name);
+
+	node->zone = lnt_intern(zone);
+	build_put(st, node);
 }

@@ -46,9 +46,22 @@ void build_block(struct lnt_netpol_rule *r, const char *cidr);
 /* @port: "80", "80-90", "http", or "" for all of the protocol. */
 void build_port(struct lnt_netpol_rule *r, uint8_t proto, const char *port);
 
-/* @ports: "http:tcp/80,dns:udp/53,:sctp/9"; name, protocol, port. */
+/* @ports: "http:tcp/80,dns:udp/53@30053,:sctp/9"; name, protocol, port, NodePort. */
+struct lnt_service *build_service_new(
+	const char *ns, const char *name, const char *ips, const char *ports);
+/* Addresses and ranges of a service, as "192.0.2.1,2001:db8::1" and "192.0.2.0/24". */
+void build_external_ips(struct lnt_service *svc, const char *ips);
+void build_balancer(struct lnt_service *svc, const char *ips, const char *ranges);
+/* build_service_new() and build_put(). */
 void build_service(
 	struct lnt_store *st, const char *ns, const char *name, const char *ips, const char *ports);
 /* @ports as in build_service(); @ready and @unready are addresses. */
 void build_slice(struct lnt_store *st, const char *ns, const char *name, const char *service,
 	const char *ports, const char *ready, const char *unready);
+/*
+ * The same with endpoints "10.0.0.1/t@n1~a|b^n1|n2,...": the state (r: ready, the default; u: not;
+ * t: terminating, serving still; x: terminating, not serving), the node, hints for zones and nodes.
+ */
+void build_endpoints(struct lnt_store *st, const char *ns, const char *name, const char *service,
+	const char *ports, const char *endpoints);
+void build_zone(struct lnt_store *st, const char *node, const char *zone);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a full compile costs in large clusters: printed, not asserted. A node with 110 of 10,000
- * pods in 1,000 namespaces, 1,000 policies, 2,000 services.
+ * pods in 1,000 namespaces, 1,000 policies; 30,000 services.
  */
 #include "agent/compile/compile.h"
 #include "tests/unit/build.h"
@@ -19,7 +19,6 @@
 #define PODS	   10000
 #define NAMESPACES 1000
 #define POLICIES   1000
-#define SERVICES   2000
 #define NODES	   100
 #define LOCAL	   110
 
@@ -132,31 +131,101 @@ static void policies(void **state)
 	scale_policy(NEGATIVE);
 }
 
+#define MANY 30000
+
+static void put_slice(struct lnt_store *st, unsigned i, unsigned first)
+{
+	char ns[16], name[32], slice[48], eps[256];
+
+	snprintf(name, sizeof(name), "svc-%u", i);
+	snprintf(slice, sizeof(slice), "svc-%u-abcde", i);
+	snprintf(eps, sizeof(eps), "10.%u.%u.%u,10.%u.%u.%u,10.%u.%u.%u,10.%u.%u.%u", 1 + i / 15000,
+		(i / 60) % 250, (i % 60) * 4 + first, 1 + i / 15000, (i / 60) % 250,
+		(i % 60) * 4 + 2, 1 + i / 15000, (i / 60) % 250, (i % 60) * 4 + 3, 1 + i / 15000,
+		(i / 60) % 250, (i % 60) * 4 + 4);
+	build_slice(st, ns_name(SPREAD, i % PODS, ns), slice, name, "http:tcp/8080", eps, "");
+}
+
+static double update(struct lnt_services *t, const struct lnt_store *st, size_t *ret_changes)
+{
+	const struct lnt_service_params params = {.node_name = "n1"};
+	struct lnt_service_change *changes;
+	struct lnt_err e = {};
+	double start = now_ms();
+	bool whole;
+
+	assert_int_equal(lnt_services_update(t, st, &params, &e), 0);
+	assert_int_equal(lnt_services_changes(t, &changes, ret_changes, &whole), 0);
+	start = now_ms() - start;
+	lnt_services_settle(t);
+	free(changes);
+	return start;
+}
+
+static void services_changed(void *ctx, const struct lnt_meta *obj, bool removed)
+{
+	if (obj->kind == LNT_KIND_ENDPOINTSLICE)
+		lnt_services_touch(ctx, obj->ns, ((const struct lnt_endpointslice *)obj)->service);
+}
+
 static void services(void **state)
 {
-	struct lnt_store *st = lnt_store_new(NULL, NULL);
-	struct lnt_service_state s = {};
-	struct lnt_err e = {};
-	double t;
+	struct lnt_services *t = lnt_services_new(NULL, NULL);
+	struct lnt_store *st = lnt_store_new(services_changed, t);
+	size_t before = heap(), model, n;
+	double whole, one;
 
-	for (unsigned i = 0; i < SERVICES; i++) {
-		char ns[16], name[32], slice[48], ip[32], eps[256] = "";
+	for (unsigned i = 0; i < MANY; i++) {
+		char ns[16], name[32], ip[32];
 
 		snprintf(name, sizeof(name), "svc-%u", i);
-		snprintf(slice, sizeof(slice), "svc-%u-abcde", i);
-		snprintf(ip, sizeof(ip), "10.96.%u.%u", i / 250, 1 + i % 250);
-		for (unsigned k = 0; k < 10; k++)
-			snprintf(eps + strlen(eps), sizeof(eps) - strlen(eps), "10.1.%u.%u,",
-				i / 25, 1 + (i % 25) * 10 + k);
-		build_service(st, ns_name(SPREAD, i, ns), name, ip, "http:tcp/80,https:tcp/443");
-		build_slice(st, ns_name(SPREAD, i, ns), slice, name, "http:tcp/8080,https:tcp/8443",
-			eps, "");
+		snprintf(ip, sizeof(ip), "10.%u.%u.%u", 96 + i / 62500, i / 250 % 250, 1 + i % 250);
+		build_service(st, ns_name(SPREAD, i % PODS, ns), name, ip, "http:tcp/80");
+		put_slice(st, i, 1);
 	}
-	t = now_ms();
-	assert_int_equal(lnt_compile_services(st, &e, NULL, NULL, &s), 0);
-	print_message("services: %.1f ms, %zu frontends, %zu backends\n", now_ms() - t,
-		s.n_frontends, s.n_backends);
-	lnt_service_state_clear(&s);
+	model = heap();
+	whole = update(t, st, &n);
+	assert_int_equal(n, 2 * MANY);
+	print_message("services: %d with 4 endpoints: %.1f ms, model %zu KiB, compiled %zu KiB\n",
+		MANY, whole, (model - before) / 1024, (heap() - model) / 1024);
+	assert_true(whole < 1000);
+	put_slice(st, 77, 0);
+	one = update(t, st, &n);
+	assert_int_equal(n, 2);
+	print_message("services: one endpoint changed: %.3f ms\n", one);
+	assert_true(one < 5);
+	lnt_services_free(t);
+	lnt_store_free(st);
+}
+
+static void service_of_100000(void **state)
+{
+	struct lnt_services *t = lnt_services_new(NULL, NULL);
+	struct lnt_store *st = lnt_store_new(services_changed, t);
+	const struct lnt_service_key key = {
+		.addr = build_addr("10.96.0.1"), .port = htons(80), .proto = IPPROTO_TCP};
+	const struct lnt_frontend *f;
+	size_t n;
+	double t1;
+
+	build_service(st, "a", "huge", "10.96.0.1", "http:tcp/80");
+	for (unsigned i = 0; i < 1000; i++) {
+		char slice[32], eps[100 * 16] = "";
+		size_t len = 0;
+
+		for (unsigned k = 0; k < 100; k++)
+			len += (size_t)snprintf(eps + len, sizeof(eps) - len, "10.%u.%u.%u,",
+				1 + i / 250, i % 250, k);
+		snprintf(slice, sizeof(slice), "huge-%u", i);
+		build_slice(st, "a", slice, "huge", "http:tcp/8080", eps, "");
+	}
+	t1 = update(t, st, &n);
+	print_message("services: one with 100,000 endpoints: %.1f ms\n", t1);
+	f = lnt_services_find(t, &key);
+	assert_non_null(f);
+	assert_int_equal(f->set->n, 100000);
+	assert_true(t1 < 1000);
+	lnt_services_free(t);
 	lnt_store_free(st);
 }
 
@@ -187,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(policies),
 		cmocka_unit_test(services),
+		cmocka_unit_test(service_of_100000),
 		cmocka_unit_test(cluster),
 	};
 

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * One service: its endpoints chosen (services_choose.c), its frontends made (services_unit.c). What
+ * it comes to depends on the service, its slices and the node only, not on other services; who has
+ * an address that several claim is services.c's.
+ */
+#include "agent/compile/compile.h"
+
+/* Where the services are looked at from. Strings are interned. */
+struct lnt_service_place {
+	const struct lnt_store *st;
+	const char *node;
+	const char *zone; /* "": unknown */
+	const struct lnt_nodeport_addr *addrs;
+	size_t n_addrs;
+};
+
+/* What a service comes to. */
+struct lnt_service_result {
+	struct lnt_frontend *frontends; /* owned; sorted by key, each key once */
+	size_t n_frontends;
+	struct lnt_backend_set *sets; /* owned */
+	size_t n_sets;
+	char **notices; /* owned, as are the texts */
+	size_t n_notices;
+	int64_t created;
+	uint32_t health_local; /* ready endpoints on this node, when health_port */
+	uint16_t health_port;
+};
+
+/* Returns 0 or -ENOMEM; the caller clears *ret_result, which is untouched on failure. */
+int lnt_service_compile(const struct lnt_service_place *place, const struct lnt_service *svc,
+	struct lnt_service_result *ret_result);
+void lnt_service_result_clear(struct lnt_service_result *r);
+
+/* Something that is wrong with @svc, each text once. Returns 0 or -ENOMEM. */
+int lnt_service_note(struct lnt_service_result *r, const struct lnt_service *svc, const char *fmt,
+	...) __attribute__((format(printf, 3, 4)));
+
+/* The slices of one service. */
+struct lnt_service_slices {
+	const struct lnt_endpointslice **list; /* owned */
+	size_t n, cap;
+};
+
+/*
+ * The endpoints of @port in the family of @is6, of the whole cluster and of this node. Either
+ * output may be NULL. Returns 0 or -ENOMEM.
+ */
+int lnt_service_choose(const struct lnt_service_place *place, const struct lnt_service *svc,
+	const struct lnt_service_slices *slices, const struct lnt_service_port *port, bool is6,
+	struct lnt_service_result *r, struct lnt_backend_set *ret_cluster,
+	struct lnt_backend_set *ret_local);
+
+/* Different addresses of ready endpoints on this node in the family of @is6, or -ENOMEM. */
+int lnt_service_count_local(const struct lnt_service_place *place, const struct lnt_service *svc,
+	const struct lnt_service_slices *slices, bool is6, uint32_t *ret_n);
+
+/* Addresses that no service can have and no endpoint either: loopback, link-local and the like. */
+bool lnt_service_addr_is_special(const struct in6_addr *a);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What the kernel holds of services, as this process knows it: frontends by key, sets by number.
+ * Read once at the start, then changed with every write that succeeded.
+ */
+#include "agent/sync/sync.h"
+
+#include <stdbool.h>
+
+/* Out of memory: hh.tbl of what was to be added is NULL. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct lnt_sync_frontend {
+	struct lnt_service_key key;
+	struct lnt_service_value value;
+	bool seen; /* in this round */
+	UT_hash_handle hh;
+};
+
+struct lnt_sync_set {
+	uint32_t number;
+	uint32_t refs; /* frontends in the kernel that name it, each side for itself */
+	struct lnt_backend_value *slots; /* owned; a slot that is not there is all zero */
+	uint32_t n, cap;		 /* slots */
+	struct lnt_cidr_key *ranges;	 /* owned; sorted by memcmp() */
+	uint32_t n_ranges;
+	bool owned;		      /* given out or taken over by this process */
+	bool in_round;		      /* one of the round's sets */
+	bool disputed;		      /* several wanted sets could take it over: none does */
+	uint32_t usable;	      /* slots from 0 that hold what is wanted, in this round */
+	struct lnt_backend_set *want; /* in this round, NULL: only what is in use stays */
+	UT_hash_handle hh;
+};
+
+struct lnt_sync_services {
+	int services, backends, ranges; /* maps; not owned */
+	struct lnt_sync_frontend *frontends;
+	struct lnt_sync_set *sets;
+	uint32_t next_set; /* number of the next set */
+};
+
+/* Reads the maps. Returns 0 or -errno; *s is to be cleared in any case. */
+int lnt_sync_services_read(
+	struct lnt_sync_services *s, const struct lnt_maps *maps, struct lnt_err *e);
+void lnt_sync_services_clear(struct lnt_sync_services *s);
+
+/* The set @number, made if @make and there is none. NULL: none, or no memory. */
+struct lnt_sync_set *lnt_sync_set_get(struct lnt_sync_services *s, uint32_t number, bool make);
+void lnt_sync_set_free(struct lnt_sync_services *s, struct lnt_sync_set *set);
+
+/* Room for @n slots, new ones all zero. Returns 0 or -ENOMEM. */
+int lnt_sync_set_room(struct lnt_sync_set *set, uint32_t n);
+
+/* Remembers a frontend that is in the kernel, and that it refers to its sets. */
+int lnt_sync_frontend_put(struct lnt_sync_services *s, const struct lnt_service_key *key,
+	const struct lnt_service_value *value);
+
+/*
+ * Writes @n entries, keys and values back to back each. @ret_ok tells of each whether it is in the
+ * map. *ret_writes counts them. Returns 0 or the first failure, with the others written.
+ */
+int lnt_sync_write(int fd, const char *name, const void *keys, size_t key_size, const void *values,
+	size_t value_size, size_t n, bool *ret_ok, struct lnt_err *e, size_t *ret_writes);
