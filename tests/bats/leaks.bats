@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # What is on the machine before and after: namespaces, links, routes, rules, mounts, programs, maps,
-# attachments, cgroups, processes, files.
+# attachments, cgroups, processes, files. Nothing else may start or stop linnet meanwhile.
 load ../lib/bats
 
 setup_file() {
