@@ -24,7 +24,7 @@ struct drop_info {
  * Counts the reason, tells user space if there is room, and gives the verdict to return. @key and
  * @info may be NULL.
  */
-static __noinline int drop_known(struct __sk_buff *ctx, __u32 reason,
+__noinline int drop_known(struct __sk_buff *ctx, __u32 reason,
 	const struct lnt_flow_key *key, const struct drop_info *info)
 {
 	struct lnt_event *ev;

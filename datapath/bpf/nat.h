@@ -132,11 +132,13 @@ static __always_inline void nat_args_fill(struct nat_args *a, const struct lnt_f
 }
 
 /* Rewrites a packet of flow @f as it says. Invalidates packet pointers. Returns 0, or -1. */
-static __noinline int nat_rewrite(struct __sk_buff *ctx, const struct lnt_flow *f,
+__noinline int nat_rewrite(struct __sk_buff *ctx, const struct lnt_flow *f,
 	const struct lnt_flow_key *key, __u16 l4_off, bool no_l4)
 {
 	struct nat_args a = {};
 
+	if (!f || !key)
+		return -1;
 	nat_args_fill(&a, f, key, l4_off, no_l4);
 	if (f->flags & LNT_F_NAT_SRC) {
 		a.addr = f->nat_saddr;
@@ -193,9 +195,11 @@ static __noinline int nat_error_outer(
  * Rewrites an ICMP error that travels in the direction of @f: its own addresses as a packet of the
  * flow, and the quoted packet, which went the other way, so that its sender knows it again.
  */
-static __noinline int nat_rewrite_error(
+__noinline int nat_rewrite_error(
 	struct __sk_buff *ctx, const struct lnt_flow *f, const struct packet *p)
 {
+	if (!f || !p)
+		return -1;
 	if (f->flags & LNT_F_NAT_DST) {
 		if (nat_quoted_side(ctx, p, NAT_SOURCE, &f->nat_daddr, f->nat_dport) ||
 			nat_error_outer(ctx, p, NAT_DESTINATION, &f->nat_daddr))

@@ -358,7 +358,7 @@ static __always_inline void packet_of_fast(
 	p->is4 = addr_is4(&key->saddr);
 }
 
-static __noinline int parse(struct __sk_buff *ctx, __u32 scope, struct packet *p)
+__noinline int parse(struct __sk_buff *ctx, __u32 scope, struct packet *p)
 {
 	struct l3 l3 = {};
 	__u8 type = 0;

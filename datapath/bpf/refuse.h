@@ -153,7 +153,7 @@ static __noinline int refuse_icmp(struct __sk_buff *ctx, const struct packet *p)
 }
 
 /* Sends the refusal back; a pod gets it on its device directly, not by way of to_pod. */
-static __noinline int refuse(struct __sk_buff *ctx, const struct packet *p)
+__noinline int refuse(struct __sk_buff *ctx, const struct packet *p)
 {
 	if (!p || p->flags & (PKT_NO_L4 | PKT_RST | PKT_ERROR) ||
 		(p->key.proto == IPPROTO_TCP ? refuse_tcp(ctx, p) : refuse_icmp(ctx, p)))
