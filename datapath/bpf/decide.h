@@ -393,11 +393,12 @@ static __noinline int decide_reply(struct __sk_buff *ctx, struct scratch *s,
 }
 
 /*
- * Decides the connection whose opener's key is s->d.orig, into s->d and s->reply_key. Returns a
+ * Decides the connection whose opener's key is the scratch's d.orig, into its d and reply_key. Returns a
  * drop reason with s->why filled, LNT_DROP_NONE, or DECIDE_NOT_OURS.
  */
-__noinline int decide(struct __sk_buff *ctx, struct scratch *s)
+__noinline int decide(struct __sk_buff *ctx)
 {
+	struct scratch *s = scratch_get();
 	struct lnt_endpoint_value *src_ep, *dst_ep;
 	__u32 epoch = epoch_now();
 	int r;

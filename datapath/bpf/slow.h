@@ -91,7 +91,7 @@ static __always_inline int redecide(
 	if (!s || !f)
 		return LNT_DROP_INTERNAL;
 	recall(s, f);
-	r = decide(ctx, s);
+	r = decide(ctx);
 	if (r == DECIDE_NOT_OURS) {
 		bpf_map_delete_elem(&flows, &s->p.key);
 		return r;
@@ -144,7 +144,7 @@ static __noinline int slow_reply(
 	s->reply_key = s->p.key;
 	if (s->d.fwd.epoch != epoch_now()) {
 		recall(s, &pend->reply);
-		r = decide(ctx, s);
+		r = decide(ctx);
 		if (r)
 			return slow_drop(ctx, s, r == DECIDE_NOT_OURS ? LNT_DROP_INTERNAL : r);
 	}
@@ -176,7 +176,7 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 	__builtin_memset(&s->kept, 0, sizeof(s->kept));
 	s->kept.host = s->p.key.scope & LNT_SCOPE_TO_POD && !ctx->ingress_ifindex;
 	s->d.orig = s->p.key;
-	r = decide(ctx, s);
+	r = decide(ctx);
 	if (r == DECIDE_NOT_OURS)
 		return LNT_NEXT;
 	if (r == LNT_DROP_NO_BACKEND || r == LNT_DROP_NO_SERVICE) {
@@ -219,7 +219,7 @@ static __always_inline struct lnt_flow *error_pending(
 	s->d = *pend;
 	if (s->d.fwd.epoch != epoch_now()) {
 		recall(s, &pend->reply);
-		*ret_reason = decide(ctx, s);
+		*ret_reason = decide(ctx);
 	}
 	return *ret_reason ? NULL : &s->d.reply;
 }
