@@ -5,6 +5,7 @@
 #include "agent/drain.h"
 #include "agent/node/cgroup.h"
 #include "agent/node/conflist.h"
+#include "agent/node/pod_routes.h"
 #include "agent/node/watch.h"
 #include "datapath/attach.h"
 #include "lib/cleanup.h"
@@ -75,8 +76,7 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 		if (lnt_attach_device(root, "from_pod", ep->host_ifname, ep->host_ifindex,
 			    LNT_HOOK_INGRESS, &ep_err) ||
 			lnt_attach_device(root, "to_pod", ep->host_ifname, ep->host_ifindex,
-				LNT_HOOK_EGRESS, &ep_err) ||
-			lnt_link_set_up(a->nl, ep->host_ifindex, &ep_err))
+				LNT_HOOK_EGRESS, &ep_err))
 			log_warn("container %s: %s", ep->container_id, ep_err.msg);
 	}
 	a->drains = lnt_drain_load(root);
@@ -107,7 +107,7 @@ static int turn_cluster(
 {
 	struct lnt_node_devices devices;
 	struct lnt_config cfg;
-	int r;
+	int r, pods;
 
 	r = lnt_compile_cluster(a->store, a->opt->node_name, e, cluster);
 	if (r)
@@ -133,7 +133,11 @@ static int turn_cluster(
 		r = lnt_sync_new(a->opt->bpf_root, e, &a->sync);
 	if (!r)
 		r = find_nodeport_addrs(a, e);
-	return r ? r : lnt_sync_cluster(a->sync, a->nl, cluster, e, writes);
+	if (r)
+		return r;
+	r = lnt_sync_cluster(a->sync, a->nl, cluster, e, writes);
+	pods = lnt_pod_routes_restore(a->nl, a->registry.eps, a->registry.n, e);
+	return r ? r : pods;
 }
 
 /* What pods of this node ask for and do not get. */
