@@ -142,48 +142,120 @@ static int take_frontend(struct lnt_sync_services *s, const struct lnt_service_k
 	return lnt_sync_frontend_put(s, k, v);
 }
 
-/* Backends and ranges first, so that frontends find their sets. */
-static int take_all(struct lnt_sync_services *s, const struct lnt_table *backends,
-	const struct lnt_table *ranges, const struct lnt_table *services)
-{
-	const struct {
-		struct lnt_backend_key key;
-		struct lnt_backend_value value;
-	} *b = (const void *)backends->items;
-	const struct {
-		struct lnt_range_key key;
-		struct lnt_cidr_value value;
-	} *g = (const void *)ranges->items;
-	const struct {
-		struct lnt_service_key key;
-		struct lnt_service_value value;
-	} *f = (const void *)services->items;
-	int r = 0;
+/* All entries of a hash map, unsorted. */
+struct entries {
+	uint8_t *keys;	 /* owned */
+	uint8_t *values; /* owned */
+	size_t n;
+};
 
-	for (size_t i = 0; !r && i < backends->n; i++)
-		r = take_backend(s, &b[i].key, &b[i].value);
-	for (size_t i = 0; !r && i < ranges->n; i++)
-		r = take_range(s, &g[i].key);
-	for (size_t i = 0; !r && i < services->n; i++)
-		r = take_frontend(s, &f[i].key, &f[i].value);
+static void entries_clear(struct entries *t)
+{
+	free(t->keys);
+	free(t->values);
+}
+
+static int entries_room(struct entries *t, size_t n, size_t key_size, size_t value_size)
+{
+	uint8_t *keys = reallocarray(t->keys, n, key_size), *values;
+
+	if (!keys)
+		return -ENOMEM;
+	t->keys = keys;
+	values = reallocarray(t->values, n, value_size);
+	if (!values)
+		return -ENOMEM;
+	t->values = values;
+	return 0;
+}
+
+/* In batches: an entry at a time takes a second for the services of a large cluster. */
+static int entries_read(int fd, size_t key_size, size_t value_size, struct entries *t)
+{
+	size_t room = 0, batch = BATCH;
+	uint64_t at = 0;
+	bool begun = false;
+
+	for (;;) {
+		__u32 count = (__u32)batch;
+		int r;
+
+		if (room < t->n + batch) {
+			room = 2 * (t->n + batch);
+			if (entries_room(t, room, key_size, value_size))
+				return -ENOMEM;
+		}
+		r = bpf_map_lookup_batch(fd, begun ? &at : NULL, &at, t->keys + t->n * key_size,
+			t->values + t->n * value_size, &count, NULL);
+		if (r && errno == ENOSPC) {
+			batch *= 2; /* one bucket holds more than that */
+			continue;
+		}
+		if (r && errno != ENOENT)
+			return -errno;
+		t->n += count;
+		if (r)
+			return 0;
+		begun = true;
+	}
+}
+
+static int read_backends(struct lnt_sync_services *s)
+{
+	_cleanup_(entries_clear) struct entries t = {};
+	const struct lnt_backend_key *keys;
+	int r = entries_read(s->backends, sizeof(*keys), sizeof(struct lnt_backend_value), &t);
+
+	keys = (const void *)t.keys;
+	for (size_t i = 0; !r && i < t.n; i++)
+		r = take_backend(s, &keys[i], t.values + i * sizeof(struct lnt_backend_value));
 	return r;
 }
 
+static int read_ranges(struct lnt_sync_services *s, struct lnt_err *e)
+{
+	_cleanup_(lnt_table_clear) struct lnt_table t = {};
+	const struct {
+		struct lnt_range_key key;
+		struct lnt_cidr_value value;
+	} * items;
+	int r = lnt_table_read(&t, "ranges", s->ranges, e);
+
+	items = (const void *)t.items;
+	for (size_t i = 0; !r && i < t.n; i++)
+		r = take_range(s, &items[i].key);
+	return r;
+}
+
+static int read_frontends(struct lnt_sync_services *s)
+{
+	_cleanup_(entries_clear) struct entries t = {};
+	const struct lnt_service_value *values;
+	const struct lnt_service_key *keys;
+	int r = entries_read(s->services, sizeof(*keys), sizeof(*values), &t);
+
+	keys = (const void *)t.keys;
+	values = (const void *)t.values;
+	for (size_t i = 0; !r && i < t.n; i++)
+		r = take_frontend(s, &keys[i], &values[i]);
+	return r;
+}
+
+/* Backends and ranges first, so that frontends find their sets. */
 int lnt_sync_services_read(
 	struct lnt_sync_services *s, const struct lnt_maps *maps, struct lnt_err *e)
 {
-	_cleanup_(lnt_table_clear) struct lnt_table backends = {}, ranges = {}, services = {};
 	int r;
 
 	s->services = maps->services;
 	s->backends = maps->backends;
 	s->ranges = maps->ranges;
 	s->next_set = 1;
-	if ((r = lnt_table_read(&backends, "backends", s->backends, e)) ||
-		(r = lnt_table_read(&ranges, "ranges", s->ranges, e)) ||
-		(r = lnt_table_read(&services, "services", s->services, e)))
-		return r;
-	r = take_all(s, &backends, &ranges, &services);
+	r = read_backends(s);
+	if (!r)
+		r = read_ranges(s, e);
+	if (!r)
+		r = read_frontends(s);
 	return r ? lnt_err_sys(e, r, "read the services' maps") : 0;
 }
 
