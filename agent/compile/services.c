@@ -128,10 +128,10 @@ static void touch(struct lnt_services *t, struct lnt_service_unit *u)
 
 static int touch_name(struct lnt_services *t, const char *ns, const char *name)
 {
-	const char *const key[2] = {ns, name};
+	const struct lnt_service_unit like = {.ns = ns, .name = name};
 	struct lnt_service_unit *u;
 
-	HASH_FIND(hh, t->units, key, UNIT_KEY_LEN, u);
+	HASH_FIND(hh, t->units, &like.ns, UNIT_KEY_LEN, u);
 	if (!u)
 		u = unit_new(t, ns, name);
 	if (!u)

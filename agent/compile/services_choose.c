@@ -68,7 +68,7 @@ static bool is_local(const struct lnt_service_place *place, const struct lnt_sli
 /* Interned: pointers compare. */
 static bool has(const char *const *names, uint8_t n, const char *name)
 {
-	for (uint8_t i = 0; i < n; i++)
+	for (uint8_t i = 0; names && i < n; i++)
 		if (names[i] == name)
 			return true;
 	return false;

@@ -82,10 +82,10 @@ static void tell(struct lnt_store *st, const struct lnt_meta *obj, bool removed)
 
 static struct group *group_find(const struct lnt_store *st, const char *ns, const char *service)
 {
-	const char *const key[2] = {ns, service};
+	const struct group like = {.ns = ns, .service = service};
 	struct group *g;
 
-	HASH_FIND(hh, st->groups, key, KEY_LEN, g);
+	HASH_FIND(hh, st->groups, &like.ns, KEY_LEN, g);
 	return g;
 }
 
