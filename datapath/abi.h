@@ -373,6 +373,7 @@ struct lnt_config {
 	__u32 devices[LNT_MAX_DEVICES]; /* ifindexes of the node's devices that linnet attaches to
 					 */
 	__u8 has_set_retval;		/* cgroup hooks can choose the error (5.18) */
-	__u8 pad[3];
+	__u8 has_to_node;		/* to_node is attached to the node's devices */
+	__u8 pad[2];
 };
 LNT_ASSERT_SIZE(lnt_config, 76);

@@ -197,13 +197,18 @@ static __noinline int decide_masquerade(struct scratch *s)
 	return LNT_DROP_NAT_PORTS;
 }
 
+/* Whether the node has an address of the family to masquerade with. */
+static __always_inline bool has_masquerade(const struct scratch *s)
+{
+	return addr_is4(&s->eff.saddr) ? cfg.masq4.s6_addr32[3] : cfg.masq6.s6_addr32[0];
+}
+
 /* Whether a destination outside needs the node's address as source. */
 static __always_inline bool needs_masquerade(const struct scratch *s)
 {
-	bool is4 = addr_is4(&s->eff.saddr);
 	struct lnt_cidr_key ck = {.prefixlen = 128};
 
-	if (is4 ? !cfg.masq4.s6_addr32[3] : !cfg.masq6.s6_addr32[0])
+	if (!has_masquerade(s))
 		return false;
 	ck.addr = s->eff.daddr;
 	return !bpf_map_lookup_elem(&cidrs, &ck);
@@ -279,6 +284,10 @@ static __noinline int decide_target(
 	 */
 	f->dst_identity = peer_identity(&s->eff.daddr);
 	if (f->dst_identity == LNT_ID_HOST) {
+		/* The node's own answers to outside clients pass no program that translates them.
+		 */
+		if (scope == LNT_SCOPE_NODE && !cfg.has_to_node)
+			return LNT_DROP_NO_BACKEND;
 		f->action = LNT_ACT_STACK;
 		return LNT_DROP_NONE;
 	}
@@ -309,8 +318,9 @@ static __noinline int decide_source_nat(struct scratch *s, const struct lnt_endp
 	}
 	if (f->action != LNT_ACT_NEIGH)
 		return LNT_DROP_NONE;
-	if (s->d.orig.scope == LNT_SCOPE_NODE ||
-		(f->dst_identity == LNT_ID_WORLD && needs_masquerade(s)))
+	if (s->d.orig.scope == LNT_SCOPE_NODE)
+		return has_masquerade(s) ? decide_masquerade(s) : LNT_DROP_NAT_PORTS;
+	if (f->dst_identity == LNT_ID_WORLD && needs_masquerade(s))
 		return decide_masquerade(s);
 	return LNT_DROP_NONE;
 }
@@ -325,7 +335,8 @@ static __noinline int decide_policy(struct scratch *s, const struct lnt_endpoint
 	s->why.dst_identity = f->dst_identity;
 	if (src_ep && dst_ep && src_ep->ifindex == dst_ep->ifindex)
 		return LNT_DROP_NONE;
-	/* Also where the stack brings it, by rules of its own, from a pod that spoke to the host. */
+	/* Also where the stack brings it, by rules of its own, from a pod that spoke to the host.
+	 */
 	if (src_ep && f->src_identity != LNT_ID_HOST &&
 		!policy_allows(src_ep, LNT_EGRESS, f->dst_identity, &s->eff, &f->rule)) {
 		s->why.policy_id = src_ep->policy_id;
@@ -393,8 +404,8 @@ static __noinline int decide_reply(struct __sk_buff *ctx, struct scratch *s,
 }
 
 /*
- * Decides the connection whose opener's key is the scratch's d.orig, into its d and reply_key. Returns a
- * drop reason with s->why filled, LNT_DROP_NONE, or DECIDE_NOT_OURS.
+ * Decides the connection whose opener's key is the scratch's d.orig, into its d and reply_key.
+ * Returns a drop reason with s->why filled, LNT_DROP_NONE, or DECIDE_NOT_OURS.
  */
 __noinline int decide(struct __sk_buff *ctx)
 {

@@ -24,8 +24,8 @@ struct drop_info {
  * Counts the reason, tells user space if there is room, and gives the verdict to return. @key and
  * @info may be NULL.
  */
-__noinline int drop_known(struct __sk_buff *ctx, __u32 reason,
-	const struct lnt_flow_key *key, const struct drop_info *info)
+__noinline int drop_known(struct __sk_buff *ctx, __u32 reason, const struct lnt_flow_key *key,
+	const struct drop_info *info)
 {
 	struct lnt_event *ev;
 	__u64 *n;

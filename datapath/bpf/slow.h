@@ -159,8 +159,8 @@ static __noinline int slow_reply(
 static __always_inline bool is_hosts_own(const struct lnt_flow_key *key)
 {
 	return !bpf_map_lookup_elem(&endpoints, &key->daddr) &&
-	       !service_find(&key->daddr, key->dport, key->proto) &&
-	       !bpf_map_lookup_elem(&endpoints, &key->saddr);
+		!service_find(&key->daddr, key->dport, key->proto) &&
+		!bpf_map_lookup_elem(&endpoints, &key->saddr);
 }
 
 /* A packet of a connection that is new, or that has only been heard from this side. */
