@@ -213,6 +213,51 @@ silent() {
 	[ $rc = 2 ]
 }
 
+@test "external and balancer addresses: pods and nodes reach them, and what is no longer one is not" {
+	local from ip
+	apply <<-EOF
+		apiVersion: v1
+		kind: Service
+		metadata: {name: outer, namespace: lab}
+		spec:
+		  type: LoadBalancer
+		  selector: {app: web}
+		  externalIPs: [198.51.100.1]
+		  loadBalancerSourceRanges: [192.0.2.0/24]
+		  ports: [{port: 80, targetPort: 8080}]
+	EOF
+	balancer '{"ip":"198.51.100.7"},{"ip":"198.51.100.8","ipMode":"Proxy"}'
+	for from in lab/client lab/far n1; do
+		for ip in 198.51.100.1 198.51.100.7; do
+			wait_until 5 is_served $from tcp $ip 80
+		done
+		not_served $from tcp 198.51.100.8 80
+	done
+	balancer '{"ip":"198.51.100.8"}'
+	wait_until 5 is_served lab/client tcp 198.51.100.8 80
+	not_served lab/client tcp 198.51.100.7 80
+	kc -n lab delete service outer
+	wait_until 5 not_served lab/client tcp 198.51.100.1 80
+}
+
+# balancer INGRESS: what the cloud says of Service outer.
+balancer() {
+	api PATCH /api/v1/namespaces/lab/services/outer/status \
+		"{\"status\":{\"loadBalancer\":{\"ingress\":[$1]}}}" >/dev/null
+}
+
+@test "internalTrafficPolicy Local: this node's backends or none" {
+	kc -n lab patch service web --type=merge -p '{"spec":{"internalTrafficPolicy":"Local"}}'
+	wait_until 5 only_from lab/one lab/client tcp "$VIP4" 80
+	wait_until 5 only_from lab/two lab/far tcp "$VIP6" 80
+	pod_ready lab/one False
+	wait_until 5 refused lab/client tcp "$VIP4" 80
+	is_served lab/far tcp "$VIP4" 80
+	pod_ready lab/one True
+	kc -n lab patch service web --type=merge -p '{"spec":{"internalTrafficPolicy":"Cluster"}}'
+	wait_until 5 only_from $'lab/one\nlab/two' lab/client tcp "$VIP4" 80
+}
+
 @test "deletion: a Service that is gone answers no more, and its address can be used again" {
 	local vip
 	apply <<-EOF
