@@ -2,15 +2,16 @@
 #pragma once
 /*
  * Loading the programs, and the maps that outlive them. Maps that are pinned already are taken over
- * as they are; programs are pinned over their predecessors by rename, so that whoever attaches finds
- * either the old or the new one.
+ * as they are; programs are pinned over their predecessors by rename, so that whoever attaches
+ * finds either the old or the new one.
  */
 #include "datapath/abi.h"
 #include "lib/err.h"
 
 #include <stdint.h>
 
-/* File descriptors of the pinned maps that user space reads or writes. Own them: clear when done. */
+/* File descriptors of the pinned maps that user space reads or writes. Own them: clear when done.
+ */
 struct lnt_maps {
 	int flows;
 	int endpoints;
@@ -26,7 +27,10 @@ struct lnt_maps {
 	int counters;
 	int events;
 };
-#define LNT_MAPS_NONE {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
+#define LNT_MAPS_NONE                                              \
+	{                                                          \
+		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
+	}
 
 /* Makes @bpf_root a bpffs: the folder is made and mounted where that is missing. */
 int lnt_bpffs_ensure(const char *bpf_root, struct lnt_err *e);

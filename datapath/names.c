@@ -45,6 +45,6 @@ const char *lnt_drop_text(unsigned reason)
 const char *lnt_counter_text(unsigned counter)
 {
 	return counter < ARRAY_SIZE(counter_texts) && counter_texts[counter]
-		       ? counter_texts[counter]
-		       : "?";
+		? counter_texts[counter]
+		: "?";
 }

@@ -11,16 +11,16 @@
 
 const volatile struct lnt_config cfg = {};
 
-#define TC_ENTRY(scope, slow)                                                                      \
-	struct lnt_flow_key key;                                                                   \
-	__u8 flags;                                                                                \
-	int r = flow_fast(ctx, scope, &key, &flags);                                               \
-                                                                                                   \
-	if (r == FLOW_MISS)                                                                        \
-		return slow_miss(ctx, &key, flags);                                                \
-	if (r != FLOW_ODD)                                                                         \
-		return r;                                                                          \
-	pull_headers(ctx);                                                                         \
+#define TC_ENTRY(scope, slow)                        \
+	struct lnt_flow_key key;                     \
+	__u8 flags;                                  \
+	int r = flow_fast(ctx, scope, &key, &flags); \
+                                                     \
+	if (r == FLOW_MISS)                          \
+		return slow_miss(ctx, &key, flags);  \
+	if (r != FLOW_ODD)                           \
+		return r;                            \
+	pull_headers(ctx);                           \
 	return slow(ctx)
 
 /* From a pod: ingress of the host side of its veth. */

@@ -203,7 +203,7 @@ api_back() { in_netns sw nft delete table inet away; }
 agents_say() {
 	local n
 	for n in n1 n2; do
-		is_alive "$(node_dir $n)/agent.pid" && tail -n 5 "$(node_dir $n)/agent.log" | grep -q "$1" || return
+		is_alive "$(node_dir $n)/agent.pid" && tail -n 20 "$(node_dir $n)/agent.log" | grep -q "$1" || return
 	done
 }
 

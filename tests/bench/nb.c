@@ -550,10 +550,9 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Of sorted samples. */
-static double percentile_us(const struct samples *s, unsigned percent)
+static double sorted_us(const struct samples *s, size_t at)
 {
-	return s->ns[(size_t)s->n * percent / 100] / 1e3;
+	return s->ns[at] / 1e3;
 }
 
 static void print_samples(const char *name, struct samples *s)
@@ -566,8 +565,8 @@ static void print_samples(const char *name, struct samples *s)
 	for (size_t i = 0; i < s->n; i++)
 		sum += s->ns[i];
 	printf(",\"%s\":{\"min\":%.3f,\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"mean\":%.3f}", name,
-		percentile_us(s, 0), percentile_us(s, 50), percentile_us(s, 90),
-		percentile_us(s, 99), sum / (double)s->n / 1e3);
+		sorted_us(s, 0), sorted_us(s, s->n / 2), sorted_us(s, s->n * 9 / 10),
+		sorted_us(s, s->n * 99 / 100), sum / (double)s->n / 1e3);
 }
 
 static void print_run(struct run *r)
