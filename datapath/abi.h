@@ -233,7 +233,9 @@ struct lnt_affinity_value {
 	__u64 used; /* ns, CLOCK_MONOTONIC */
 	struct in6_addr addr;
 	__be16 port;
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 slot; /* where the backend stood in its set; it keeps its slot as long as it is there
+		     */
 };
 LNT_ASSERT_SIZE(lnt_affinity_value, 32);
 

@@ -54,11 +54,11 @@ static __always_inline bool backend_at(__u32 set, __u32 slot, struct backend *re
 }
 
 /*
- * The backend that @client keeps, or the one in slot @pick modulo their number, which it keeps from
- * now on. The agent forgets clients whose backend left the set. False: none.
+ * The backend that @client keeps, as long as it is in its set, or the one in slot @pick, which it
+ * keeps from now on. False: none.
  */
 static __noinline bool backend_of_client(const struct lnt_affinity_key *client, __u32 affinity,
-	__u32 slot, struct backend *ret_backend)
+	__u32 pick, struct backend *ret_backend)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct lnt_affinity_value *known, v = {};
@@ -66,17 +66,18 @@ static __noinline bool backend_of_client(const struct lnt_affinity_key *client, 
 	if (!client || !ret_backend)
 		return false;
 	known = bpf_map_lookup_elem(&affinity_map, client);
-	if (known && now - known->used < (__u64)affinity * 1000000000ull) {
+	if (known && now - known->used < (__u64)affinity * 1000000000ull &&
+		backend_at(client->set, known->slot, ret_backend) &&
+		addr_eq(&known->addr, &ret_backend->addr) && known->port == ret_backend->port) {
 		known->used = now;
-		ret_backend->addr = known->addr;
-		ret_backend->port = known->port;
 		return true;
 	}
-	if (!backend_at(client->set, slot, ret_backend))
+	if (!backend_at(client->set, pick, ret_backend))
 		return false;
 	v.used = now;
 	v.addr = ret_backend->addr;
 	v.port = ret_backend->port;
+	v.slot = pick;
 	bpf_map_update_elem(&affinity_map, client, &v, BPF_ANY);
 	return true;
 }

@@ -258,6 +258,27 @@ balancer() {
 	wait_until 5 only_from $'lab/one\nlab/two' lab/client tcp "$VIP4" 80
 }
 
+# kept_by FROM PROTO VIP PORT: the one backend that answers twenty times; nothing when there are more.
+kept_by() {
+	local out
+	out=$(served_by "$@")
+	[[ -n $out && $out != *$'\n'* ]] && echo "$out"
+}
+
+@test "sessionAffinity: a client keeps its backend until that is gone" {
+	local kept other
+	kc -n lab patch service web --type=merge -p '{"spec":{"sessionAffinity":"ClientIP"}}'
+	wait_until 5 kept_by lab/client tcp "$VIP4" 80
+	kept=$(kept_by lab/client tcp "$VIP4" 80)
+	other=$([ "$kept" = lab/one ] && echo lab/two || echo lab/one)
+	pod_ready "$kept" False
+	wait_until 5 only_from "$other" lab/client tcp "$VIP4" 80
+	pod_ready "$kept" True
+	wait_until 5 only_from "$other" lab/client tcp "$VIP4" 80
+	kc -n lab patch service web --type=merge -p '{"spec":{"sessionAffinity":"None"}}'
+	wait_until 5 only_from $'lab/one\nlab/two' lab/client tcp "$VIP4" 80
+}
+
 @test "deletion: a Service that is gone answers no more, and its address can be used again" {
 	local vip
 	apply <<-EOF
