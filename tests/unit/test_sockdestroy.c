@@ -237,7 +237,7 @@ static void list_says_who_was_translated_to_what(void **state)
 		in_port_t port;
 		_cleanup_close_ int server = backend(s, pod, &port);
 		_cleanup_close_ int fd = client(s, pod, port);
-		struct sockaddr_in self;
+		struct sockaddr_in self = {};
 		socklen_t len = sizeof(self);
 		struct lnt_sock found = {};
 
