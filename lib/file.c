@@ -102,9 +102,6 @@ int lnt_file_replace(const char *path, const void *data, size_t len, struct lnt_
 	if (fd < 0)
 		return lnt_err_sys(e, -errno, "create %s", tmp);
 	r = write_all(fd, data, len);
-	/* Costs nothing on a tmpfs, and keeps a disk from showing an empty file after a crash. */
-	if (!r && fsync(fd))
-		r = -errno;
 	if (!r && rename(tmp, path))
 		r = -errno;
 	if (r) {

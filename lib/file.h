@@ -21,9 +21,10 @@ int lnt_fd_read(
 	int fd, size_t max, const char *what, struct lnt_err *e, char **ret_data, size_t *ret_len);
 
 /*
- * Puts @data in the place of @path: readers see the old content or the new, never a mixture, and so
- * does whoever looks after a crash (temporary file "<path>.tmp", fsync, rename). Writers of the
- * same path must exclude each other. Mode 0600.
+ * Puts @data in the place of @path: readers see the old content or the new, never a mixture, also
+ * when the writer is killed (temporary file "<path>.tmp", rename). Not synced to a disk: what is
+ * written this way means nothing after a reboot. Writers of the same path must exclude each other.
+ * Mode 0600.
  */
 int lnt_file_replace(const char *path, const void *data, size_t len, struct lnt_err *e);
 
