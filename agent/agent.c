@@ -5,6 +5,7 @@
 #include "agent/drain.h"
 #include "agent/node/cgroup.h"
 #include "agent/node/conflist.h"
+#include "agent/node/forwarding.h"
 #include "agent/node/pod_routes.h"
 #include "agent/node/watch.h"
 #include "datapath/attach.h"
@@ -61,7 +62,7 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 	if (!r)
 		r = lnt_cgroup_attach(a->opt, e);
 	if (!r)
-		r = lnt_devices_forward(devices, e);
+		r = lnt_forwarding_enable(devices, a->opt->run_dir, e);
 	for (size_t i = 0; !r && i < devices->n; i++)
 		r = lnt_attach_node_device(root, "from_node", devices->links[i].name,
 			devices->links[i].ifindex, LNT_HOOK_INGRESS, e);

@@ -3,6 +3,7 @@
 #define LNT_LOG "cleanup"
 #include "agent/node/cleanup.h"
 #include "agent/node/conflist.h"
+#include "agent/node/forwarding.h"
 #include "datapath/attach.h"
 #include "datapath/pins.h"
 #include "lib/agent_socket.h"
@@ -131,6 +132,8 @@ int lnt_cleanup(const struct lnt_options *opt, struct lnt_err *e)
 	r = remove_routes(nl, AF_INET, e);
 	first = first ? first : r;
 	r = remove_routes(nl, AF_INET6, e);
+	first = first ? first : r;
+	r = lnt_forwarding_restore(opt->run_dir, e);
 	first = first ? first : r;
 	r = remove_run_dir(opt, e);
 	return first ? first : r;

@@ -2,10 +2,8 @@
 /* Devices, addresses and configuration of devices.h. */
 #include "agent/node/devices.h"
 #include "lib/cleanup.h"
-#include "lib/file.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -63,49 +61,6 @@ int lnt_devices_find(struct lnt_nl *nl, const struct lnt_options *opt,
 			"no device has an address of this node; name them with --devices");
 	*ret_devices = d;
 	return 0;
-}
-
-/* /proc/sys/net/<family>/conf/<device>/<what>, if it exists and says something else. */
-static int sysctl_write(const char *family, const char *device, const char *what, const char *value,
-	struct lnt_err *e)
-{
-	_cleanup_free_ char *now = NULL;
-	char path[PATH_MAX];
-	size_t len;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, device, what);
-	if (lnt_file_read(path, 16, NULL, &now, &len) || now[0] == value[0])
-		return 0;
-	return lnt_file_write(path, value, e);
-}
-
-/* Forwarding switches advertisements off unless accept_ra is 2 (ip-sysctl.rst). */
-static int keep_accept_ra(const char *device, struct lnt_err *e)
-{
-	_cleanup_free_ char *now = NULL;
-	char path[PATH_MAX];
-	size_t len;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", device);
-	if (lnt_file_read(path, 16, NULL, &now, &len) || now[0] != '1')
-		return 0;
-	return sysctl_write("ipv6", device, "accept_ra", "2", e);
-}
-
-int lnt_devices_forward(const struct lnt_node_devices *devices, struct lnt_err *e)
-{
-	int r = 0;
-
-	for (size_t i = 0; !r && i < devices->n; i++) {
-		const char *name = devices->links[i].name;
-
-		r = sysctl_write("ipv4", name, "forwarding", "1", e);
-		if (!r)
-			r = keep_accept_ra(name, e);
-		if (!r)
-			r = sysctl_write("ipv6", name, "forwarding", "1", e);
-	}
-	return r;
 }
 
 void lnt_devices_config(const struct lnt_options *opt, const struct lnt_node_devices *devices,

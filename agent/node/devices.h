@@ -19,13 +19,6 @@ int lnt_devices_find(struct lnt_nl *nl, const struct lnt_options *opt,
 	const struct in6_addr *own_addrs, size_t n_own, struct lnt_err *e,
 	struct lnt_node_devices *ret_devices);
 
-/*
- * Lets the kernel's routing table be asked for packets that come in by these devices: clients from
- * outside are sent on to backends on other nodes. IPv6 keeps accepting router advertisements where
- * it did. A kernel without IPv6 is no error.
- */
-int lnt_devices_forward(const struct lnt_node_devices *devices, struct lnt_err *e);
-
 /* What the programs have to know of this node. */
 void lnt_devices_config(const struct lnt_options *opt, const struct lnt_node_devices *devices,
 	const struct in6_addr *own_addrs, size_t n_own, struct lnt_config *ret_cfg);
