@@ -96,9 +96,6 @@ node_same_as() { diff "$2" <(node_state "$1"); }
 	cluster_network 2
 	namespace_add lab
 	for n in n1 n2; do
-		# Kubernetes wants nodes that forward. An agent turns it on where it is off, and leaves it on:
-		# others may have come to need it.
-		in_node $n sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 		node_state $n >"$LNT_DIR/$n.before"
 		agent_start $n
 		pod_add $n lab/pod-$n app=web
