@@ -36,9 +36,9 @@ say      = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(B)/%,%,$@)')
 # --- sources ----------------------------------------------------------------------------------
 lib_src   := $(wildcard lib/*.c)
 cni_src   := $(wildcard cni/*.c)
-# What the CNI plugin needs of the datapath: pins and attachments, no loading.
-attach_src := datapath/pins.c datapath/attach.c
-load_src  := $(filter-out $(attach_src),$(wildcard datapath/*.c))
+# What the CNI plugin needs of the datapath: pins and filters, no loading.
+filter_src := datapath/pins.c datapath/filter.c
+load_src  := $(filter-out $(filter_src),$(wildcard datapath/*.c))
 agent_src := $(filter-out agent/main.c agent/ctl/%,$(wildcard agent/*.c agent/*/*.c))
 ctl_src   := $(wildcard agent/ctl/*.c)
 unit_src  := $(wildcard tests/unit/test_*.c)
@@ -49,7 +49,7 @@ bpf_src   := $(wildcard datapath/bpf/*.bpf.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 lib_obj   := $(call obj,$(lib_src))
-agent_obj := $(call obj,$(agent_src) $(load_src) $(attach_src))
+agent_obj := $(call obj,$(agent_src) $(load_src) $(filter_src))
 cni_lib_obj := $(call obj,$(filter-out cni/main.c,$(cni_src)))
 units     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit_src))
 tools     := $(patsubst tests/bench/%.c,$(B)/tests/%,$(patsubst tests/tools/%.c,$(B)/tests/%,$(tool_src)))
@@ -83,12 +83,9 @@ $(B)/gen/%.skel.h: $(B)/bpf/%.bpf.o
 # Objects that use the skeletons; the rest must not wait for clang.
 $(call obj,$(load_src) $(unit_src) $(unit_help)): | $(skel)
 
-# The plugin runs once for every pod and should start fast: the few functions of libbpf that it
-# calls are linked in, instead of loading libbpf, libelf and libz.
-cni_libs := -Wl,-Bstatic -lbpf -lelf -lz -Wl,-Bdynamic -lmnl -lcjson
-$(B)/linnet: $(call obj,$(cni_src) $(attach_src)) $(lib_obj)
+$(B)/linnet: $(call obj,$(cni_src) $(filter_src)) $(lib_obj)
 	$(call say,LINK)
-	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(cni_libs)
+	$(Q)$(CC) $(LDFLAGS) $^ -o $@ -lmnl -lcjson
 
 agent_libs := -lbpf -lmnl $(shell pkg-config --libs libuv libcurl libcjson yaml-0.1)
 $(B)/linnetd: $(call obj,agent/main.c) $(agent_obj) $(lib_obj)

@@ -64,7 +64,7 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 	if (!r)
 		r = lnt_forwarding_enable(devices, a->opt->run_dir, e);
 	for (size_t i = 0; !r && i < devices->n; i++)
-		r = lnt_attach_node_device(root, "from_node", devices->links[i].name,
+		r = lnt_attach_device(a->nl, root, "from_node", devices->links[i].name,
 			devices->links[i].ifindex, LNT_HOOK_INGRESS, e);
 	if (r)
 		return r;
@@ -74,10 +74,7 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 
 		/* A device that goes away meanwhile must not keep the others from the new programs.
 		 */
-		if (lnt_attach_device(root, "from_pod", ep->host_ifname, ep->host_ifindex,
-			    LNT_HOOK_INGRESS, &ep_err) ||
-			lnt_attach_device(root, "to_pod", ep->host_ifname, ep->host_ifindex,
-				LNT_HOOK_EGRESS, &ep_err))
+		if (lnt_filter_attach_pod(a->nl, root, ep->host_ifname, ep->host_ifindex, &ep_err))
 			log_warn("container %s: %s", ep->container_id, ep_err.msg);
 	}
 	a->drains = lnt_drain_load(root);

@@ -3,7 +3,6 @@
 #include "cni/commands.h"
 #include "cni/error.h"
 #include "cni/ipam.h"
-#include "datapath/attach.h"
 #include "lib/agent_client.h"
 #include "lib/json.h"
 #include "lib/netlink.h"
@@ -32,17 +31,14 @@ static int tell_agent(const struct lnt_request *req, const char *container_id, c
 static int delete_device(const struct lnt_request *req, const char *host_ifname, struct lnt_err *e)
 {
 	_cleanup_nl_ struct lnt_nl *nl = NULL;
-	int r = lnt_nl_open(-1, e, &nl), detach;
+	int r = lnt_nl_open(-1, e, &nl);
 
 	if (r)
 		return r;
 	r = lnt_link_del(nl, host_ifname, NULL);
 	if (r && r != -ENODEV)
 		return lnt_err_sys(e, r, "delete device %s", host_ifname);
-	/* The attachments went with the device; their pins remain. */
-	r = lnt_detach_device(req->bpf_root, host_ifname, 0, LNT_HOOK_INGRESS, e);
-	detach = lnt_detach_device(req->bpf_root, host_ifname, 0, LNT_HOOK_EGRESS, e);
-	return r ? r : detach;
+	return 0;
 }
 
 int lnt_attachment_remove(const struct lnt_request *req, const char *container_id,

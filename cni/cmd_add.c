@@ -130,11 +130,11 @@ static int make_device(struct add *a, struct lnt_err *e)
 	int r;
 
 	a->mtu = lnt_device_mtu(a->sides.node, req->mtu);
-	r = lnt_device_create(&a->sides, a->mtu, req->bpf_root, &a->ep, e, &a->pod_ifindex);
+	r = lnt_device_create(&a->sides, a->mtu, &a->ep, e, &a->pod_ifindex);
 	if (r)
 		return r;
 	a->has_device = true;
-	return lnt_device_attach(req->bpf_root, &a->ep, e);
+	return lnt_device_attach(&a->sides, req->bpf_root, &a->ep, e);
 }
 
 /* The record comes first: an agent that restarts in between reads it. */

@@ -9,7 +9,7 @@
 #include "cni/device.h"
 #include "cni/error.h"
 #include "cni/result.h"
-#include "datapath/attach.h"
+#include "datapath/filter.h"
 #include "lib/agent_client.h"
 #include "lib/json.h"
 #include "lib/netns.h"
@@ -243,8 +243,8 @@ static int check_program(
 	const struct check *c, const char *prog, enum lnt_hook hook, struct lnt_err *e)
 {
 	bool attached = false;
-	int r = lnt_attached_device(
-		c->req->bpf_root, prog, c->near.name, c->near.ifindex, hook, e, &attached);
+	int r = lnt_filter_is_attached(
+		c->sides.node, c->req->bpf_root, prog, c->near.ifindex, hook, e, &attached);
 
 	if (r)
 		return lnt_fail_code(e, LNT_CNI_CHECK_FAILED, r);

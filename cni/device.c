@@ -4,7 +4,7 @@
 
 #include "cni/error.h"
 #include "cni/result.h"
-#include "datapath/attach.h"
+#include "datapath/filter.h"
 #include "lib/file.h"
 #include "lib/netns.h"
 
@@ -89,8 +89,8 @@ bool lnt_device_is_live(const struct lnt_sides *s, const struct lnt_endpoint *ep
 }
 
 /* A name is taken: by what an ADD that died left, which is removed, or by somebody else. */
-static int clear_leftover(const struct lnt_sides *s, const char *bpf_root,
-	const struct lnt_endpoint *ep, struct lnt_err *e)
+static int clear_leftover(
+	const struct lnt_sides *s, const struct lnt_endpoint *ep, struct lnt_err *e)
 {
 	bool near, far, pair = look(s, ep, &near, &far);
 	int r;
@@ -101,15 +101,11 @@ static int clear_leftover(const struct lnt_sides *s, const char *bpf_root,
 	if (!near)
 		return 0;
 	r = lnt_link_del(s->node, ep->host_ifname, e);
-	if (r && r != -ENODEV)
-		return lnt_fail_code(e, LNT_CNI_INTERNAL, r);
-	lnt_detach_device(bpf_root, ep->host_ifname, 0, LNT_HOOK_INGRESS, NULL);
-	lnt_detach_device(bpf_root, ep->host_ifname, 0, LNT_HOOK_EGRESS, NULL);
-	return 0;
+	return r == -ENODEV ? 0 : lnt_fail_code(e, LNT_CNI_INTERNAL, r);
 }
 
 /* lnt_veth_create(), once more when a leftover was in the way. */
-static int create_pair(const struct lnt_sides *s, const struct lnt_veth *veth, const char *bpf_root,
+static int create_pair(const struct lnt_sides *s, const struct lnt_veth *veth,
 	const struct lnt_endpoint *ep, struct lnt_err *e, struct lnt_link *ret_link)
 {
 	struct lnt_err why = {};
@@ -117,14 +113,14 @@ static int create_pair(const struct lnt_sides *s, const struct lnt_veth *veth, c
 
 	if (r != -EEXIST)
 		return r ? lnt_fail(e, LNT_CNI_INTERNAL, r, "%s", why.msg) : 0;
-	r = clear_leftover(s, bpf_root, ep, e);
+	r = clear_leftover(s, ep, e);
 	if (!r)
 		r = lnt_veth_create(s->node, veth, e, ret_link);
 	return lnt_fail_code(e, LNT_CNI_INTERNAL, r);
 }
 
-int lnt_device_create(const struct lnt_sides *s, uint32_t mtu, const char *bpf_root,
-	struct lnt_endpoint *ep, struct lnt_err *e, uint32_t *ret_pod_ifindex)
+int lnt_device_create(const struct lnt_sides *s, uint32_t mtu, struct lnt_endpoint *ep,
+	struct lnt_err *e, uint32_t *ret_pod_ifindex)
 {
 	struct lnt_veth veth = {.name = ep->host_ifname,
 		.peer_name = ep->ifname,
@@ -137,7 +133,7 @@ int lnt_device_create(const struct lnt_sides *s, uint32_t mtu, const char *bpf_r
 	r = make_macs(veth.mac, veth.peer_mac);
 	if (r)
 		return lnt_fail_sys(e, LNT_CNI_INTERNAL, r, "choose MAC addresses");
-	r = create_pair(s, &veth, bpf_root, ep, e, &link);
+	r = create_pair(s, &veth, ep, e, &link);
 	if (r)
 		return r;
 	ep->host_ifindex = link.ifindex;
@@ -147,14 +143,11 @@ int lnt_device_create(const struct lnt_sides *s, uint32_t mtu, const char *bpf_r
 	return 0;
 }
 
-int lnt_device_attach(const char *bpf_root, const struct lnt_endpoint *ep, struct lnt_err *e)
+int lnt_device_attach(const struct lnt_sides *s, const char *bpf_root,
+	const struct lnt_endpoint *ep, struct lnt_err *e)
 {
-	int r = lnt_attach_device(
-		bpf_root, "from_pod", ep->host_ifname, ep->host_ifindex, LNT_HOOK_INGRESS, e);
+	int r = lnt_filter_attach_pod(s->node, bpf_root, ep->host_ifname, ep->host_ifindex, e);
 
-	if (!r)
-		r = lnt_attach_device(
-			bpf_root, "to_pod", ep->host_ifname, ep->host_ifindex, LNT_HOOK_EGRESS, e);
 	/* The programs appear when the agent is ready for the first time. */
 	return lnt_fail_code(e, r == -ENOENT ? LNT_CNI_TRY_AGAIN_LATER : LNT_CNI_INTERNAL, r);
 }

@@ -26,11 +26,12 @@ uint32_t lnt_device_mtu(struct lnt_nl *node, uint32_t configured);
  * left half-done is removed first. Fills in @ep's devices and MACs. A device called @ep->ifname
  * that the container has already is left alone: -EEXIST with LNT_CNI_INVALID_ENV.
  */
-int lnt_device_create(const struct lnt_sides *s, uint32_t mtu, const char *bpf_root,
-	struct lnt_endpoint *ep, struct lnt_err *e, uint32_t *ret_pod_ifindex);
+int lnt_device_create(const struct lnt_sides *s, uint32_t mtu, struct lnt_endpoint *ep,
+	struct lnt_err *e, uint32_t *ret_pod_ifindex);
 
 /* Attaches both programs to the near side. */
-int lnt_device_attach(const char *bpf_root, const struct lnt_endpoint *ep, struct lnt_err *e);
+int lnt_device_attach(const struct lnt_sides *s, const char *bpf_root,
+	const struct lnt_endpoint *ep, struct lnt_err *e);
 
 /* Addresses, routes and the gateways' neighbour entries inside the container; its side is up then.
  */

@@ -85,6 +85,9 @@ static void describe(const struct nlmsghdr *nlh, char *buf, size_t size)
 		{RTM_DELROUTE, RTA_DST, sizeof(struct rtmsg), "delete route to"},
 		{RTM_GETROUTE, RTA_DST, sizeof(struct rtmsg), "list routes"},
 		{RTM_NEWNEIGH, NDA_DST, sizeof(struct ndmsg), "add neighbour"},
+		{RTM_NEWTFILTER, TCA_UNSPEC, sizeof(struct tcmsg), "add filter"},
+		{RTM_DELTFILTER, TCA_UNSPEC, sizeof(struct tcmsg), "delete filter"},
+		{RTM_GETTFILTER, TCA_UNSPEC, sizeof(struct tcmsg), "look up filter"},
 	};
 	const struct nlattr *attr;
 	char text[LNT_ADDRSTRLEN];
@@ -256,6 +259,13 @@ void lnt_nl_queue(struct lnt_nl *nl, struct nlmsghdr *nlh)
 int lnt_nl_submit(struct lnt_nl *nl, struct nlmsghdr *nlh, struct lnt_err *e)
 {
 	lnt_nl_queue(nl, nlh);
+	return nl->batching ? 0 : lnt_nl_ask(nl, e, NULL, NULL);
+}
+
+int lnt_nl_submit_optional(struct lnt_nl *nl, struct nlmsghdr *nlh, struct lnt_err *e)
+{
+	lnt_nl_queue(nl, nlh);
+	nl->optional[nl->n - 1] = true;
 	return nl->batching ? 0 : lnt_nl_ask(nl, e, NULL, NULL);
 }
 
@@ -502,7 +512,6 @@ int lnt_link_del(struct lnt_nl *nl, const char *name, struct lnt_err *e)
 
 int lnt_link_set_routed(struct lnt_nl *nl, uint32_t ifindex, struct lnt_err *e)
 {
-	bool batching = nl->batching;
 	struct nlattr *spec, *af, *conf;
 	struct nlmsghdr *nlh;
 
@@ -523,7 +532,5 @@ int lnt_link_set_routed(struct lnt_nl *nl, uint32_t ifindex, struct lnt_err *e)
 	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
 	mnl_attr_nest_end(nlh, af);
 	mnl_attr_nest_end(nlh, spec);
-	lnt_nl_queue(nl, nlh);
-	nl->optional[nl->n - 1] = true; /* no IPv6 here */
-	return batching ? 0 : lnt_nl_ask(nl, e, NULL, NULL);
+	return lnt_nl_submit_optional(nl, nlh, e); /* no IPv6 here */
 }

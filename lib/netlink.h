@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * rtnetlink(7): links, addresses, routes and neighbours of one network namespace. Addresses are
- * those of lib/addr.h (IPv4 mapped); the family of a request follows from its address.
+ * rtnetlink(7): links, addresses, routes, neighbours and filters of one network namespace.
+ * Addresses are those of lib/addr.h (IPv4 mapped); the family of a request follows from its
+ * address.
  *
  * Requests are answered before their function returns, or collected between lnt_nl_batch() and
  * lnt_nl_flush() and then sent with one system call. Functions that return data do not take part in
@@ -164,3 +165,23 @@ int lnt_route_lookup(struct lnt_nl *nl, const struct in6_addr *dst, struct lnt_e
 /* Adds or replaces a permanent entry. */
 int lnt_neigh_set(struct lnt_nl *nl, uint32_t ifindex, const struct in6_addr *addr,
 	const uint8_t mac[static 6], struct lnt_err *e);
+
+/* --- filters ---------------------------------------------------------------------------------- */
+
+/* Adds the qdisc that carries filters of both directions. Having one is no error; nor is, here, a
+ * device that is gone: a filter says so. */
+int lnt_clsact_add(struct lnt_nl *nl, uint32_t ifindex, struct lnt_err *e);
+
+/*
+ * Puts BPF program @prog_fd on the device's ingress or @egress, in the place of the one that an
+ * earlier call put there: packets always meet one of the two. @name is what tc(8) shows.
+ */
+int lnt_filter_replace(struct lnt_nl *nl, uint32_t ifindex, bool egress, int prog_fd,
+	const char *name, struct lnt_err *e);
+
+/* Returns 0, -ENOENT or -EINVAL when there is none, -ENODEV, or another -errno. */
+int lnt_filter_del(struct lnt_nl *nl, uint32_t ifindex, bool egress, struct lnt_err *e);
+
+/* The BPF program id of the filter; errors as lnt_filter_del(). */
+int lnt_filter_get(
+	struct lnt_nl *nl, uint32_t ifindex, bool egress, struct lnt_err *e, uint32_t *ret_prog_id);

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * How requests are built and answered: what netlink.c (transport, links) and netlink_ip.c
- * (addresses, routes, neighbours) share. Nobody else includes this.
+ * (addresses, routes, neighbours) and netlink_tc.c (filters)
+ * share. Nobody else includes this.
  */
 #include "lib/netlink.h"
 
@@ -17,6 +18,9 @@ void lnt_nl_queue(struct lnt_nl *nl, struct nlmsghdr *nlh);
 
 /* Ends the request and, outside a batch, carries it out. */
 int lnt_nl_submit(struct lnt_nl *nl, struct nlmsghdr *nlh, struct lnt_err *e);
+
+/* The same for a request whose failure does not count. */
+int lnt_nl_submit_optional(struct lnt_nl *nl, struct nlmsghdr *nlh, struct lnt_err *e);
 
 /* Carries out what is queued, outside a batch; @cb takes the data messages and returns 0 or -errno.
  */

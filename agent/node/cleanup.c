@@ -19,32 +19,31 @@
 #include <string.h>
 #include <sys/mount.h>
 
-/* Links are pinned as <device>-ingress and <device>-egress; clsact filters have no pin. */
+/* Links are pinned as <device>-ingress and <device>-egress; filters have no pin. */
+static void detach_device(const struct lnt_options *opt, struct lnt_nl *nl,
+	const struct lnt_link *link, enum lnt_hook hook)
+{
+	static const char *const progs[] = {"from_pod", "to_pod", "from_node", "to_node"};
+	bool attached = false;
+
+	lnt_detach_device(nl, opt->bpf_root, link->name, 0, hook, NULL);
+	for (size_t p = 0; p < ARRAY_SIZE(progs) && !attached; p++)
+		lnt_filter_is_attached(
+			nl, opt->bpf_root, progs[p], link->ifindex, hook, NULL, &attached);
+	if (attached)
+		lnt_filter_detach(nl, link->ifindex, hook, NULL);
+}
+
 static void detach_devices(const struct lnt_options *opt, struct lnt_nl *nl)
 {
 	_cleanup_free_ struct lnt_link *links = NULL;
-	struct lnt_err e = {};
 	size_t n = 0;
 
-	if (lnt_link_dump(nl, &e, &links, &n))
+	if (lnt_link_dump(nl, NULL, &links, &n))
 		return;
 	for (size_t i = 0; i < n; i++) {
-		bool attached = false;
-
-		for (enum lnt_hook h = LNT_HOOK_INGRESS; h <= LNT_HOOK_EGRESS; h++) {
-			static const char *const progs[] = {"from_pod", "to_pod", "from_node"};
-
-			for (size_t p = 0; p < ARRAY_SIZE(progs); p++) {
-				struct lnt_err ignored = {};
-
-				if (lnt_attached_device(opt->bpf_root, progs[p], links[i].name,
-					    links[i].ifindex, h, &ignored, &attached) ||
-					!attached)
-					continue;
-				lnt_detach_device(opt->bpf_root, links[i].name, links[i].ifindex, h,
-					&ignored);
-			}
-		}
+		detach_device(opt, nl, &links[i], LNT_HOOK_INGRESS);
+		detach_device(opt, nl, &links[i], LNT_HOOK_EGRESS);
 	}
 }
 
