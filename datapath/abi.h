@@ -9,7 +9,7 @@
 #include <linux/in6.h>
 #include <linux/types.h>
 
-#define LNT_ABI_VERSION 1
+#define LNT_ABI_VERSION 2
 
 #ifdef __cplusplus
 #error "C only"
