@@ -14,7 +14,7 @@
 
 #define LNT_BPF_ROOT "/sys/fs/bpf"
 
-/* "<bpf_root>/linnet/v1/<kind>/<name>" into @ret_path; kind: a folder of those. */
+/* "<bpf_root>/linnet/v<ABI>/<kind>/<name>" into @ret_path; kind: a folder of those. */
 int lnt_pin_path(
 	const char *bpf_root, const char *kind, const char *name, char ret_path[static PATH_MAX]);
 

@@ -233,7 +233,7 @@ teardown() { node_down; }
 }
 
 @test "failed ADD: programs that are not pinned mean try again later" {
-	on_node rm "$BPF/linnet/v1/progs/to_pod"
+	on_node rm "$PINS/progs/to_pod"
 	unchanged refused ADD 11 to_pod
 	on_node rm -r "$BPF/linnet"
 	unchanged refused ADD 11 from_pod
@@ -421,8 +421,7 @@ wrong() { refused CHECK 101 "$1" ".prevResult = $(cat "$DIR/result.json") | ${2:
 @test "CHECK: names a program that is not attached" {
 	add
 	dev=$(host_device)
-	on_node rm -f "$BPF/linnet/v1/links/$dev-egress"
-	on_node tc filter del dev "$dev" egress 2>/dev/null || true
+	on_node tc filter del dev "$dev" egress
 	wrong "to_pod is not attached to $dev"
 }
 

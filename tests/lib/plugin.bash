@@ -73,9 +73,9 @@ compile_programs() {
 
 pin_programs() {
 	local p
-	on_node mkdir -p "$BPF/linnet/v1/progs" "$BPF/linnet/v1/links" "$BPF/linnet/v1/maps"
+	on_node mkdir -p "$PINS/progs" "$PINS/links" "$PINS/maps"
 	for p in from_pod to_pod; do
-		on_node bpftool prog load "$BATS_FILE_TMPDIR/pass.o" "$BPF/linnet/v1/progs/$p"
+		on_node bpftool prog load "$BATS_FILE_TMPDIR/pass.o" "$PINS/progs/$p"
 	done
 }
 
@@ -102,6 +102,7 @@ asked() { jq -c "$1" "$DIR/agent.log"; }
 
 node_up() {
 	DIR=$BATS_TEST_TMPDIR RUN=$BATS_TEST_TMPDIR/run BPF=$BATS_TEST_TMPDIR/bpf
+	PINS=$BPF/linnet/v$(awk '$2 == "LNT_ABI_VERSION" { print $3 }' "$LNT_TOP/datapath/abi.h")
 	HELD=() POD_PID=()
 	hold NODE_PID --net --mount --propagation private
 	mkdir -p "$RUN" "$BPF"
