@@ -5,6 +5,7 @@
 MAKEFLAGS += --no-builtin-rules
 
 CC      ?= gcc
+MUSLCC  ?= musl-gcc
 CLANG   ?= clang
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 PREFIX  ?= /usr/local
@@ -36,6 +37,7 @@ say      = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(B)/%,%,$@)')
 # --- sources ----------------------------------------------------------------------------------
 lib_src   := $(wildcard lib/*.c)
 cni_src   := $(wildcard cni/*.c)
+static_src := $(wildcard lib/static/*.c)
 # What the CNI plugin needs of the datapath: pins and filters, no loading.
 filter_src := datapath/pins.c datapath/filter.c
 load_src  := $(filter-out $(filter_src),$(wildcard datapath/*.c))
@@ -83,9 +85,19 @@ $(B)/gen/%.skel.h: $(B)/bpf/%.bpf.o
 # Objects that use the skeletons; the rest must not wait for clang.
 $(call obj,$(load_src) $(unit_src) $(unit_help)): | $(skel)
 
-$(B)/linnet: $(call obj,$(cni_src) $(filter_src)) $(lib_obj)
+# The plugin runs once for every pod and needs nothing of the node: a static binary on musl, whose
+# start takes 0.08 ms where glibc's takes 0.7 in a virtual machine (it asks the processor for its
+# caches, and each question is a trap). Kernel headers and interfaces of libraries come after musl's.
+static_cppflags := -D_GNU_SOURCE -I. -idirafter /usr/include/$(MULTI) -idirafter /usr/include \
+                   -include netinet/in.h -D__UAPI_DEF_IN6_ADDR=0 -D__UAPI_DEF_IN_ADDR=0
+$(B)/static/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,MUSL)
+	$(Q)$(MUSLCC) $(static_cppflags) $(CFLAGS) $(DEPFLAGS) -c $< -o $@
+
+$(B)/linnet: $(patsubst %.c,$(B)/static/%.o,$(cni_src) $(filter_src) $(lib_src) $(static_src))
 	$(call say,LINK)
-	$(Q)$(CC) $(LDFLAGS) $^ -o $@ -lmnl -lcjson
+	$(Q)$(MUSLCC) -static $(LDFLAGS) $^ -o $@
 
 agent_libs := -lbpf -lmnl $(shell pkg-config --libs libuv libcurl libcjson yaml-0.1)
 $(B)/linnetd: $(call obj,agent/main.c) $(agent_obj) $(lib_obj)

@@ -26,6 +26,7 @@ struct lnt_cni_conn {
 	size_t len;
 	char *reply;
 	bool asked; /* the handler has the request and owes a reply */
+	bool last;  /* nothing follows the reply */
 };
 
 static void conn_closed(uv_handle_t *h)
@@ -43,13 +44,20 @@ static void conn_close(struct lnt_cni_conn *c)
 		uv_close((uv_handle_t *)&c->pipe, conn_closed);
 }
 
+static void next_request(struct lnt_cni_conn *c);
+
 static void written(uv_write_t *w, int status)
 {
 	struct lnt_cni_conn *c = w->data;
 
+	free(c->reply);
+	c->reply = NULL;
 	if (status < 0)
 		log_debug("reply to the plugin: %s", uv_strerror(status));
-	conn_close(c);
+	if (status < 0 || c->last)
+		conn_close(c);
+	else
+		next_request(c);
 }
 
 void lnt_cni_reply(struct lnt_cni_conn *c, unsigned code, const char *msg)
@@ -83,13 +91,28 @@ static void alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 {
 	struct lnt_cni_conn *c = h->data;
 
-	*buf = uv_buf_init(c->line + c->len, (unsigned)(LINE_MAX_BYTES - 1 - c->len));
+	*buf = uv_buf_init(c->line + c->len, (unsigned)(LINE_MAX_BYTES - c->len));
 }
 
-static void handle_line(struct lnt_cni_conn *c)
+/* Hands over the request that has arrived, if there is a whole one and none is being answered. */
+static void next_request(struct lnt_cni_conn *c)
 {
-	cJSON *req = cJSON_Parse(c->line);
+	char *end = memchr(c->line, '\n', c->len);
+	size_t used;
+	cJSON *req;
 
+	if (c->asked || c->reply)
+		return;
+	if (!end) {
+		c->last = c->len == LINE_MAX_BYTES;
+		if (c->last)
+			lnt_cni_reply(c, LNT_CNI_DECODE_FAILURE, "the request is too long");
+		return;
+	}
+	used = (size_t)(end + 1 - c->line);
+	req = cJSON_ParseWithLength(c->line, used - 1);
+	c->len -= used;
+	memmove(c->line, end + 1, c->len);
 	c->asked = true;
 	if (req)
 		c->server->handler.request(c->server->handler.ctx, c, req);
@@ -101,7 +124,6 @@ static void handle_line(struct lnt_cni_conn *c)
 static void conn_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct lnt_cni_conn *c = stream->data;
-	char *end;
 
 	if (n < 0) {
 		if (c->asked)
@@ -109,17 +131,8 @@ static void conn_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		conn_close(c);
 		return;
 	}
-	if (c->asked || c->reply)
-		return; /* one request a connection */
 	c->len += (size_t)n;
-	c->line[c->len] = '\0';
-	end = memchr(c->line, '\n', c->len);
-	if (end) {
-		*end = '\0';
-		handle_line(c);
-	} else if (c->len == LINE_MAX_BYTES - 1) {
-		lnt_cni_reply(c, LNT_CNI_DECODE_FAILURE, "the request is too long");
-	}
+	next_request(c);
 }
 
 static void connected(uv_stream_t *listener, int status)

@@ -26,7 +26,7 @@ struct lnt_cni_handler {
 int lnt_cni_server_new(uv_loop_t *loop, const char *run_dir, const struct lnt_cni_handler *handler,
 	struct lnt_err *e, struct lnt_cni_server **ret_server);
 
-/* Answers: {"ok":true} when @code is 0, else the error. Frees @conn. */
+/* Answers: {"ok":true} when @code is 0, else the error. */
 void lnt_cni_reply(struct lnt_cni_conn *conn, unsigned code, const char *msg);
 
 /* Closes everything on the loop and frees @s when that is done. The socket file is removed. */

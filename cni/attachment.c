@@ -17,7 +17,7 @@ static void keep_first(struct lnt_err *e, const struct lnt_err *why, int r, enum
 }
 
 static int tell_agent(const struct lnt_request *req, const char *container_id, const char *ifname,
-	struct lnt_agent_call *ret_call)
+	struct lnt_agent_call *call)
 {
 	_cleanup_json_ cJSON *msg = cJSON_CreateObject();
 
@@ -25,7 +25,7 @@ static int tell_agent(const struct lnt_request *req, const char *container_id, c
 		!cJSON_AddStringToObject(msg, "containerID", container_id) ||
 		!cJSON_AddStringToObject(msg, "ifname", ifname))
 		return -ENOMEM;
-	return lnt_agent_send(req->run_dir, msg, LNT_AGENT_DEL_TIMEOUT_MS, NULL, ret_call);
+	return lnt_agent_send(call, req->run_dir, msg, LNT_AGENT_DEL_TIMEOUT_MS, NULL);
 }
 
 static int delete_device(const struct lnt_request *req, const char *host_ifname, struct lnt_err *e)
@@ -70,17 +70,29 @@ int lnt_attachment_remove(const struct lnt_request *req, const char *container_i
 	return r;
 }
 
-int lnt_agent_ready(const struct lnt_request *req, enum lnt_cni_code code, struct lnt_err *e)
+static int not_ready(const struct lnt_err *why, int r, enum lnt_cni_code code, struct lnt_err *e)
+{
+	if (why->code == LNT_CNI_INVALID_CONFIG)
+		code = why->code;
+	return lnt_fail(e, code, r, "%s", why->err ? why->msg : "out of memory");
+}
+
+int lnt_ready_ask(const struct lnt_request *req, struct lnt_agent_call *call,
+	enum lnt_cni_code code, struct lnt_err *e)
 {
 	_cleanup_json_ cJSON *msg = cJSON_CreateObject();
 	struct lnt_err why = {};
 	int r = -ENOMEM;
 
 	if (msg && cJSON_AddStringToObject(msg, "op", "status"))
-		r = lnt_agent_ask(req->run_dir, msg, LNT_AGENT_STATUS_TIMEOUT_MS, &why);
-	if (!r)
-		return 0;
-	if (why.code == LNT_CNI_INVALID_CONFIG)
-		code = why.code;
-	return lnt_fail(e, code, r, "%s", why.err ? why.msg : "out of memory");
+		r = lnt_agent_send(call, req->run_dir, msg, LNT_AGENT_STATUS_TIMEOUT_MS, &why);
+	return r ? not_ready(&why, r, code, e) : 0;
+}
+
+int lnt_ready_wait(const struct lnt_agent_call *call, enum lnt_cni_code code, struct lnt_err *e)
+{
+	struct lnt_err why = {};
+	int r = lnt_agent_wait(call, &why);
+
+	return r ? not_ready(&why, r, code, e) : 0;
 }

@@ -59,7 +59,7 @@ static void fill_endpoint(struct add *a)
 	lnt_endpoint_host_ifname(ep->container_id, ep->ifname, ep->host_ifname);
 }
 
-static int open_sides(struct add *a, struct lnt_err *e)
+static int open_netns(struct add *a, struct lnt_err *e)
 {
 	const char *path = a->req->env.netns;
 	struct lnt_err why = {};
@@ -71,7 +71,13 @@ static int open_sides(struct add *a, struct lnt_err *e)
 	if (lnt_netns_is_current(a->sides.netns))
 		return lnt_fail(e, LNT_CNI_INVALID_ENV, -EINVAL,
 			"CNI_NETNS %s is the node's own network namespace", path);
-	r = lnt_nl_open(-1, e, &a->sides.node);
+	return 0;
+}
+
+static int open_sockets(struct add *a, struct lnt_err *e)
+{
+	int r = lnt_nl_open(-1, e, &a->sides.node);
+
 	if (!r)
 		r = lnt_nl_open(a->sides.netns, e, &a->sides.pod);
 	return lnt_fail_code(e, LNT_CNI_INTERNAL, r);
@@ -152,7 +158,7 @@ static int ask_agent(struct add *a, struct lnt_err *e)
 		cJSON_Delete(ep);
 		return lnt_fail_sys(e, LNT_CNI_INTERNAL, -ENOMEM, "ask the agent");
 	}
-	return lnt_agent_send(a->req->run_dir, msg, LNT_AGENT_ADD_WAIT_MS, e, &a->call);
+	return lnt_agent_send(&a->call, a->req->run_dir, msg, LNT_AGENT_ADD_WAIT_MS, e);
 }
 
 static int print_result(struct add *a, struct lnt_err *e)
@@ -175,11 +181,15 @@ int lnt_cmd_add(const struct lnt_request *req, struct lnt_err *e)
 	int r;
 
 	fill_endpoint(&a);
-	r = open_sides(&a, e);
+	r = open_netns(&a, e);
 	if (!r)
-		r = lnt_agent_ready(req, LNT_CNI_TRY_AGAIN_LATER, e);
+		r = lnt_ready_ask(req, &a.call, LNT_CNI_TRY_AGAIN_LATER, e);
+	if (!r) /* while the agent wakes up */
+		r = open_sockets(&a, e);
 	if (!r)
 		r = clear_earlier(&a, e);
+	if (!r)
+		r = lnt_ready_wait(&a.call, LNT_CNI_TRY_AGAIN_LATER, e);
 	if (!r)
 		r = get_addresses(&a, e);
 	if (!r)

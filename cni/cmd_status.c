@@ -6,9 +6,12 @@
 
 int lnt_cmd_status(const struct lnt_request *req, struct lnt_err *e)
 {
+	_cleanup_agent_ struct lnt_agent_call call = LNT_AGENT_CALL_NONE;
 	struct lnt_err why = {};
-	int r = lnt_agent_ready(req, LNT_CNI_NOT_AVAILABLE, e);
+	int r = lnt_ready_ask(req, &call, LNT_CNI_NOT_AVAILABLE, e);
 
+	if (!r)
+		r = lnt_ready_wait(&call, LNT_CNI_NOT_AVAILABLE, e);
 	if (r)
 		return r;
 	if (req->delegated)

@@ -5,7 +5,7 @@
  * with a CNI code in @e. Only ADD and VERSION write to standard output.
  */
 #include "cni/config.h"
-#include "lib/agent_socket.h"
+#include "lib/agent_client.h"
 
 /* Longest that DEL waits for the agent: what it frees does not depend on it. */
 #define LNT_AGENT_DEL_TIMEOUT_MS    1000
@@ -39,5 +39,8 @@ int lnt_cmd_version(const char *raw, size_t len, struct lnt_err *e);
 int lnt_attachment_remove(const struct lnt_request *req, const char *container_id,
 	const char *ifname, struct lnt_err *e);
 
-/* Whether the agent is there and ready. @code: for when it is not. */
-int lnt_agent_ready(const struct lnt_request *req, enum lnt_cni_code code, struct lnt_err *e);
+/* Asks over @call whether the agent is there and ready, in two halves. @code: for when it is not.
+ */
+int lnt_ready_ask(const struct lnt_request *req, struct lnt_agent_call *call,
+	enum lnt_cni_code code, struct lnt_err *e);
+int lnt_ready_wait(const struct lnt_agent_call *call, enum lnt_cni_code code, struct lnt_err *e);

@@ -279,9 +279,10 @@ static int node_sysctls(const struct lnt_endpoint *ep, struct lnt_err *e)
 static int finish_pod(const struct lnt_sides *s, const struct lnt_endpoint *ep, struct lnt_err *e)
 {
 	struct lnt_link link;
-	int r = lnt_link_set_up(s->pod, LOOPBACK_IFINDEX, e);
 
-	return r ? r : lnt_link_get(s->pod, ep->ifname, 0, e, &link);
+	lnt_nl_batch(s->pod);
+	lnt_link_set_up(s->pod, LOOPBACK_IFINDEX, NULL);
+	return lnt_link_get(s->pod, ep->ifname, 0, e, &link);
 }
 
 int lnt_device_setup_node(

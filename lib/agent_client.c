@@ -89,34 +89,29 @@ static int dial(const char *run_dir, struct lnt_err *e, struct lnt_agent_call *c
 	return 0;
 }
 
-int lnt_agent_send(const char *run_dir, const cJSON *req, unsigned timeout_ms, struct lnt_err *e,
-	struct lnt_agent_call *ret_call)
+int lnt_agent_send(struct lnt_agent_call *call, const char *run_dir, const cJSON *req,
+	unsigned timeout_ms, struct lnt_err *e)
 {
-	_cleanup_agent_ struct lnt_agent_call call = LNT_AGENT_CALL_NONE;
 	_cleanup_free_ char *text = cJSON_PrintUnformatted(req);
 	size_t len;
 	int r;
 
 	if (!text)
 		return fail(e, -ENOMEM, "write request to the agent");
-	clock_gettime(CLOCK_MONOTONIC, &call.deadline);
-	call.deadline.tv_sec += timeout_ms / 1000;
-	call.deadline.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (call.deadline.tv_nsec >= 1000000000) {
-		call.deadline.tv_sec++;
-		call.deadline.tv_nsec -= 1000000000;
+	clock_gettime(CLOCK_MONOTONIC, &call->deadline);
+	call->deadline.tv_sec += timeout_ms / 1000;
+	call->deadline.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+	if (call->deadline.tv_nsec >= 1000000000) {
+		call->deadline.tv_sec++;
+		call->deadline.tv_nsec -= 1000000000;
 	}
-	r = dial(run_dir, e, &call);
+	r = call->fd < 0 ? dial(run_dir, e, call) : 0;
 	if (r)
 		return r;
 	len = strlen(text);
 	text[len] = '\n'; /* in the place of the terminator */
-	r = send_all(&call, text, len + 1);
-	if (r)
-		return fail(e, r, "send request to linnetd");
-	*ret_call = call;
-	call.fd = -1;
-	return 0;
+	r = send_all(call, text, len + 1);
+	return r ? fail(e, r, "send request to linnetd") : 0;
 }
 
 /* Reads up to the end of the line. */
@@ -171,12 +166,11 @@ static int understand(const char *line, struct lnt_err *e)
 	return lnt_err_set(e, -ECANCELED, "linnetd: %s", msg && *msg ? msg : "refused");
 }
 
-int lnt_agent_wait(struct lnt_agent_call *call, struct lnt_err *e)
+int lnt_agent_wait(const struct lnt_agent_call *call, struct lnt_err *e)
 {
 	char line[MAX_REPLY];
 	int r = read_line(call, line, sizeof(line));
 
-	lnt_agent_close(call);
 	switch (r) {
 	case 0:
 		return understand(line, e);
@@ -193,7 +187,7 @@ int lnt_agent_wait(struct lnt_agent_call *call, struct lnt_err *e)
 int lnt_agent_ask(const char *run_dir, const cJSON *req, unsigned timeout_ms, struct lnt_err *e)
 {
 	_cleanup_agent_ struct lnt_agent_call call = LNT_AGENT_CALL_NONE;
-	int r = lnt_agent_send(run_dir, req, timeout_ms, e, &call);
+	int r = lnt_agent_send(&call, run_dir, req, timeout_ms, e);
 
 	return r ? r : lnt_agent_wait(&call, e);
 }

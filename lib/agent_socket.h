@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The socket where the CNI plugin meets the agent: <run-dir>/cni.sock, SOCK_STREAM, mode 0600. One
- * request and one reply a connection, each a JSON object on a line.
+ * The socket where the CNI plugin meets the agent: <run-dir>/cni.sock, SOCK_STREAM, mode 0600.
+ * Requests and replies take turns on a connection, each a JSON object on a line.
  *
  *   {"op":"status"}                                  ready to carry pods?
  *   {"op":"add","endpoint":{...}}                    program it; replies when it is in the maps

@@ -226,6 +226,7 @@ int lnt_nl_ask(struct lnt_nl *nl, struct lnt_err *e, data_cb cb, void *arg)
 {
 	int r = transact(nl, cb, arg);
 
+	nl->batching = false;
 	if (r == -EINTR) /* an answer to a request that is no dump was lost */
 		r = lnt_err_sys(&nl->failed, -EIO, "netlink socket");
 	if (r)
@@ -276,7 +277,6 @@ void lnt_nl_batch(struct lnt_nl *nl)
 
 int lnt_nl_flush(struct lnt_nl *nl, struct lnt_err *e)
 {
-	nl->batching = false;
 	return lnt_nl_ask(nl, e, NULL, NULL);
 }
 
@@ -427,6 +427,8 @@ int lnt_veth_create(struct lnt_nl *nl, const struct lnt_veth *veth, struct lnt_e
 	int r;
 
 	mnl_attr_put(nlh, IFLA_ADDRESS, sizeof(veth->mac), veth->mac);
+	mnl_attr_put_u32(nlh, IFLA_NUM_TX_QUEUES, 1);
+	mnl_attr_put_u32(nlh, IFLA_NUM_RX_QUEUES, 1);
 	if (veth->mtu)
 		mnl_attr_put_u32(nlh, IFLA_MTU, veth->mtu);
 	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
@@ -436,6 +438,8 @@ int lnt_veth_create(struct lnt_nl *nl, const struct lnt_veth *veth, struct lnt_e
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, veth->peer_name);
 	mnl_attr_put(nlh, IFLA_ADDRESS, sizeof(veth->peer_mac), veth->peer_mac);
+	mnl_attr_put_u32(nlh, IFLA_NUM_TX_QUEUES, 1);
+	mnl_attr_put_u32(nlh, IFLA_NUM_RX_QUEUES, 1);
 	if (veth->mtu)
 		mnl_attr_put_u32(nlh, IFLA_MTU, veth->mtu);
 	mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)veth->peer_netns);

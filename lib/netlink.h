@@ -6,8 +6,8 @@
  * address.
  *
  * Requests are answered before their function returns, or collected between lnt_nl_batch() and
- * lnt_nl_flush() and then sent with one system call. Functions that return data do not take part in
- * a batch and must not be called during one.
+ * lnt_nl_flush() and then sent with one system call. lnt_link_get() ends a
+ * batch as lnt_nl_flush() does; other functions that return data must not be called during one.
  *
  * Dumps are complete or fail: one that the kernel marks as interrupted, or that overran the socket,
  * is repeated. Errors carry the request in words and the kernel's own explanation where it gives

@@ -22,7 +22,7 @@ int lnt_nl_submit(struct lnt_nl *nl, struct nlmsghdr *nlh, struct lnt_err *e);
 /* The same for a request whose failure does not count. */
 int lnt_nl_submit_optional(struct lnt_nl *nl, struct nlmsghdr *nlh, struct lnt_err *e);
 
-/* Carries out what is queued, outside a batch; @cb takes the data messages and returns 0 or -errno.
+/* Carries out what is queued and ends a batch; @cb takes the data messages and returns 0 or -errno.
  */
 int lnt_nl_ask(struct lnt_nl *nl, struct lnt_err *e,
 	int (*cb)(const struct nlmsghdr *nlh, void *arg), void *arg);

@@ -107,6 +107,8 @@ class Lab:
         self._lock = lock
         self._sweep()
         os.makedirs(ROOT, mode=0o700)
+        # What plugins keep there, each subject's, is in memory, as a node's /run is.
+        run(['mount', '-t', 'tmpfs', '-o', 'mode=700', 'lnb', ROOT])
 
     def close(self):
         if not self._lock:
@@ -223,7 +225,7 @@ def _pids(netns):
 
 def _mounts_below(root):
     with open('/proc/self/mounts', encoding='utf-8', errors='replace') as f:
-        return [m for m in (line.split()[1] for line in f) if m.startswith(root + '/')]
+        return [m for m in (line.split()[1] for line in f) if (m + '/').startswith(root + '/')]
 
 
 # --- CNI ---

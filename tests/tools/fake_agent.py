@@ -56,24 +56,27 @@ def answer(op, how):
 
 class Handler(socketserver.StreamRequestHandler):
     def handle(self):
-        line = self.rfile.readline()
-        if not line:
-            return
-        req = json.loads(line)
+        while line := self.rfile.readline():
+            if not self.serve(json.loads(line)):
+                return
+
+    def serve(self, req):
+        """Whether the connection goes on."""
         with lock, open(sys.argv[2], "a", encoding="utf-8") as log:
             log.write(json.dumps(req) + "\n")
         reply = answer(req["op"], mode())
         if reply is None:
-            return
+            return False
         if reply == "":
             self.rfile.read()
-            return
+            return False
         if not isinstance(reply, str):
             reply = json.dumps(reply)
         try:
             self.wfile.write(reply.encode() + b"\n")
         except BrokenPipeError:
-            pass
+            return False
+        return True
 
 
 class Server(socketserver.ThreadingUnixStreamServer):
