@@ -20,7 +20,7 @@ B       := build/san
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
-pkgs     := libuv libcurl libcjson yaml-0.1 libmnl libbpf
+pkgs     := libuv libcurl libmicrohttpd libcjson yaml-0.1 libmnl libbpf
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -fno-strict-aliasing \
             -ffunction-sections -fdata-sections $(SANFLAGS)
@@ -99,7 +99,7 @@ $(B)/linnet: $(patsubst %.c,$(B)/static/%.o,$(cni_src) $(filter_src) $(lib_src) 
 	$(call say,LINK)
 	$(Q)$(MUSLCC) -static $(LDFLAGS) $^ -o $@
 
-agent_libs := -lbpf -lmnl $(shell pkg-config --libs libuv libcurl libcjson yaml-0.1)
+agent_libs := -lbpf -lmnl $(shell pkg-config --libs libuv libcurl libmicrohttpd libcjson yaml-0.1)
 $(B)/linnetd: $(call obj,agent/main.c) $(agent_obj) $(lib_obj)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)

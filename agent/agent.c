@@ -8,6 +8,7 @@
 #include "agent/node/forwarding.h"
 #include "agent/node/pod_routes.h"
 #include "agent/node/watch.h"
+#include "agent/serving.h"
 #include "datapath/attach.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -38,6 +39,7 @@ void lnt_agent_mark(struct lnt_agent *a, unsigned dirty)
 	uint64_t wait = a->turn_ms * 2;
 
 	a->dirty |= dirty;
+	lnt_serving_dirty(a);
 	if (!a->synced || uv_is_active((uv_handle_t *)&a->turn))
 		return;
 	wait = wait < TURN_MIN_MS ? TURN_MIN_MS : wait > TURN_MAX_MS ? TURN_MAX_MS : wait;
@@ -138,6 +140,19 @@ static int turn_cluster(
 	return r ? r : pods;
 }
 
+static void note(struct lnt_agent *a, const struct lnt_meta *obj, const char *text)
+{
+	const struct lnt_notice n = {
+		.kind = obj->kind,
+		.ns = obj->ns,
+		.name = obj->name,
+		.reason = LNT_NOTICE_UNSUPPORTED,
+		.text = text,
+	};
+
+	lnt_notices_add(&a->policy_notices, &n);
+}
+
 /* What pods of this node ask for and do not get. */
 static void note_pods(struct lnt_agent *a)
 {
@@ -147,14 +162,10 @@ static void note_pods(struct lnt_agent *a)
 			a->store, LNT_KIND_POD, ep->pod_ns, ep->pod_name);
 
 		if (pod && pod->host_port)
-			lnt_notices_add(&a->policy_notices,
-				"Pod %s/%s: hostPort is not supported yet; it is not served",
-				ep->pod_ns, ep->pod_name);
+			note(a, &pod->meta, "hostPort is not supported yet; it is not served");
 		if (pod && pod->bandwidth)
-			lnt_notices_add(&a->policy_notices,
-				"Pod %s/%s: bandwidth annotations are not supported yet; there is "
-				"no limit",
-				ep->pod_ns, ep->pod_name);
+			note(a, &pod->meta,
+				"bandwidth annotations are not supported yet; there is no limit");
 	}
 }
 
@@ -168,10 +179,14 @@ static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 	if (!r)
 		r = lnt_devices_add_host_peers(a->nl, &state, e);
 	for (size_t i = 0; !r && i < state.n_problems; i++) {
+		const struct lnt_meta policy = {
+			.kind = LNT_KIND_NETWORKPOLICY,
+			.ns = state.problems[i].ns,
+			.name = state.problems[i].name,
+		};
+
 		if (state.problems[i].applied)
-			lnt_notices_add(&a->policy_notices, "NetworkPolicy %s/%s: %s",
-				state.problems[i].ns, state.problems[i].name,
-				state.problems[i].text);
+			note(a, &policy, state.problems[i].text);
 	}
 	note_pods(a);
 	lnt_notices_end(&a->policy_notices);
@@ -181,12 +196,11 @@ static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 	return r;
 }
 
-static void service_notice(void *ctx, const char *text, bool gone)
+static void service_notice(void *ctx, const struct lnt_notice *n, bool gone)
 {
-	if (gone)
-		log_info("no longer: %s", text);
-	else
-		log_warn("%s", text);
+	struct lnt_agent *a = ctx;
+
+	lnt_notice_say(&a->notices, n, gone);
 }
 
 /* Sockets follow the services; what cannot be done about them holds nothing else up. */
@@ -215,9 +229,9 @@ static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 		r = lnt_err_sys(e, -ENOMEM, "compile services");
 	if (!r)
 		r = lnt_sync_services(a->sync, changes, n, whole, e, writes);
-	if (!r)
-		lnt_services_settle(a->services);
 	if (!r) {
+		lnt_services_settle(a->services);
+		lnt_serving_services(a);
 		drain(a);
 		a->drain_again = true;
 	}
@@ -287,6 +301,7 @@ void lnt_agent_turn(struct lnt_agent *a)
 	a->turn_ms = (uv_hrtime() - start) / 1000000;
 	log_debug("turn: %zu write(s), %llu us", writes,
 		(unsigned long long)(uv_hrtime() - start) / 1000);
+	lnt_serving_dirty(a);
 	lnt_adds_settle(a);
 	if (r >= 0) {
 		a->failures = 0;
@@ -375,6 +390,7 @@ static void stop(uv_signal_t *signal, int signum)
 	log_info("stopping; pods keep their network");
 	lnt_adds_close(a);
 	lnt_cni_server_close(a->cni);
+	lnt_serving_close(a);
 	if (a->kube)
 		lnt_kube_close(a->kube);
 	lnt_node_watch_close(a->watch);
@@ -425,7 +441,7 @@ static int start(struct lnt_agent *a, struct lnt_err *e)
 		return lnt_err_sys(e, -errno, "make %s", a->opt->run_dir);
 	if ((r = lnt_bpffs_ensure(a->opt->bpf_root, e)) || (r = lnt_nl_open(-1, e, &a->nl)) ||
 		(r = lnt_registry_load(&a->registry, a->opt->run_dir, e)) ||
-		(r = start_kube(a, e)) ||
+		(r = start_kube(a, e)) || (r = lnt_serving_open(a, e)) ||
 		(r = lnt_node_watch_new(&a->loop, node_changed, a, e, &a->watch)))
 		return r;
 	wait_for(a, "waiting for the API server");
@@ -434,7 +450,7 @@ static int start(struct lnt_agent *a, struct lnt_err *e)
 
 int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 {
-	struct lnt_agent a = {.opt = opt};
+	struct lnt_agent a = {.opt = opt, .policy_notices.sink = &a.notices};
 	int r;
 
 	uv_loop_init(&a.loop);

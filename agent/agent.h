@@ -22,6 +22,7 @@ enum lnt_dirty {
 };
 
 struct lnt_node_watch;
+struct lnt_serving;
 struct lnt_add; /* an ADD that waits for its pod (adds.c) */
 
 struct lnt_agent {
@@ -35,6 +36,7 @@ struct lnt_agent {
 	struct lnt_cni_server *cni;
 	struct lnt_add *adds;
 	struct lnt_node_watch *watch;
+	struct lnt_serving *serving;
 
 	uv_timer_t turn;  /* the next turn */
 	uv_timer_t sweep; /* ageing of flows */
@@ -45,6 +47,7 @@ struct lnt_agent {
 
 	struct lnt_config loaded; /* what the programs were loaded with */
 	struct lnt_node_devices devices;
+	struct lnt_notice_sink notices;
 	struct lnt_notices policy_notices;
 	struct lnt_services *services; /* compiled, from turn to turn */
 	struct lnt_nodeport_addr *nodeport_addrs;

@@ -1,71 +1,95 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two lists of texts, compared (notices.h). */
+/* Lists of notices, compared, and where they are said (notices.h). */
 #define LNT_LOG "agent"
 #include "agent/notices.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
-#include <stdarg.h>
-#include <stdbool.h>
 #include <string.h>
 
-static bool has(char *const *list, size_t n, const char *text)
+void lnt_notice_say(struct lnt_notice_sink *s, const struct lnt_notice *n, bool gone)
+{
+	const char *kind = lnt_notice_kind_text(n->kind);
+
+	if (gone) {
+		log_info("no longer: %s %s/%s: %s", kind, n->ns, n->name, n->text);
+		s->standing[n->kind][n->reason]--;
+	} else {
+		log_warn("%s %s/%s: %s", kind, n->ns, n->name, n->text);
+		s->standing[n->kind][n->reason]++;
+		s->raised[n->kind][n->reason]++;
+	}
+	if (s->tell)
+		s->tell(s->ctx, n, gone);
+}
+
+static bool same(const struct lnt_notice *a, const struct lnt_notice *b)
+{
+	return a->kind == b->kind && a->reason == b->reason && !strcmp(a->name, b->name) &&
+		!strcmp(a->ns, b->ns) && !strcmp(a->text, b->text);
+}
+
+static bool has(const struct lnt_notice *list, size_t n, const struct lnt_notice *what)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!strcmp(list[i], text))
+		if (same(&list[i], what))
 			return true;
 	}
 	return false;
 }
 
-static void list_free(char **list, size_t n)
+static void free_strings(struct lnt_notice *n)
+{
+	free((char *)n->ns);
+	free((char *)n->name);
+	free((char *)n->text);
+}
+
+static void list_free(struct lnt_notice *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		free(list[i]);
+		free_strings(&list[i]);
 	free(list);
 }
 
-void lnt_notices_add(struct lnt_notices *n, const char *fmt, ...)
+void lnt_notices_add(struct lnt_notices *ns, const struct lnt_notice *n)
 {
-	_cleanup_free_ char *text = NULL;
-	char **now;
-	va_list ap;
-	int r;
+	struct lnt_notice copy = *n, *now;
 
-	va_start(ap, fmt);
-	r = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	if (r < 0) {
-		text = NULL;
-		log_warn("out of memory for a notice: %s", fmt);
+	if (has(ns->now, ns->n_now, n))
+		return;
+	now = reallocarray(ns->now, ns->n_now + 1, sizeof(*now));
+	if (now)
+		ns->now = now;
+	copy.ns = strdup(n->ns);
+	copy.name = strdup(n->name);
+	copy.text = strdup(n->text);
+	if (!now || !copy.ns || !copy.name || !copy.text) {
+		free_strings(&copy);
+		log_warn("out of memory for a notice: %s %s/%s: %s", lnt_notice_kind_text(n->kind),
+			n->ns, n->name, n->text);
 		return;
 	}
-	if (has(n->now, n->n_now, text))
-		return;
-	if (!has(n->last, n->n_last, text))
-		log_warn("%s", text);
-	now = reallocarray(n->now, n->n_now + 1, sizeof(*now));
-	if (!now)
-		return;
-	n->now = now;
-	n->now[n->n_now++] = TAKE_PTR(text);
+	if (!has(ns->last, ns->n_last, n))
+		lnt_notice_say(ns->sink, n, false);
+	now[ns->n_now++] = copy;
 }
 
-void lnt_notices_end(struct lnt_notices *n)
+void lnt_notices_end(struct lnt_notices *ns)
 {
-	for (size_t i = 0; i < n->n_last; i++) {
-		if (!has(n->now, n->n_now, n->last[i]))
-			log_info("no longer: %s", n->last[i]);
+	for (size_t i = 0; i < ns->n_last; i++) {
+		if (!has(ns->now, ns->n_now, &ns->last[i]))
+			lnt_notice_say(ns->sink, &ns->last[i], true);
 	}
-	list_free(n->last, n->n_last);
-	n->last = TAKE_PTR(n->now);
-	n->n_last = n->n_now;
-	n->n_now = 0;
+	list_free(ns->last, ns->n_last);
+	ns->last = TAKE_PTR(ns->now);
+	ns->n_last = ns->n_now;
+	ns->n_now = 0;
 }
 
-void lnt_notices_clear(struct lnt_notices *n)
+void lnt_notices_clear(struct lnt_notices *ns)
 {
-	list_free(n->last, n->n_last);
-	list_free(n->now, n->n_now);
-	*n = (struct lnt_notices){};
+	list_free(ns->last, ns->n_last);
+	list_free(ns->now, ns->n_now);
+	*ns = (struct lnt_notices){.sink = ns->sink};
 }

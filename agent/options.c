@@ -15,6 +15,8 @@ enum {
 	OPT_LOAD_ONLY = 256,
 	OPT_CLEANUP,
 	OPT_NODEPORT_ADDRESSES,
+	OPT_HTTP_ADDRESS,
+	OPT_HEALTHZ_ADDRESS,
 };
 
 static const struct option longs[] = {
@@ -27,6 +29,8 @@ static const struct option longs[] = {
 	{"devices", required_argument, NULL, 'd'},
 	{"masquerade", required_argument, NULL, 'm'},
 	{"nodeport-addresses", required_argument, NULL, OPT_NODEPORT_ADDRESSES},
+	{"http-address", required_argument, NULL, OPT_HTTP_ADDRESS},
+	{"healthz-bind-address", required_argument, NULL, OPT_HEALTHZ_ADDRESS},
 	{"log-level", required_argument, NULL, 'l'},
 	{"load-only", no_argument, NULL, OPT_LOAD_ONLY},
 	{"cleanup", no_argument, NULL, OPT_CLEANUP},
@@ -52,6 +56,14 @@ static void usage(FILE *to)
 	      "for\n"
 	      "                       the node itself (default: all of the devices, and "
 	      "127.0.0.1)\n"
+	      "  --http-address ADDR:PORT\n"
+	      "                       serve /metrics, /healthz and /readyz, or 'off' "
+	      "(127.0.0.1:9880)\n"
+	      "  --healthz-bind-address ADDR:PORT\n"
+	      "                       serve the health that load balancers ask kube-proxy for, "
+	      "or\n"
+	      "                       'off' ([::]:10256, which is all addresses of both "
+	      "families)\n"
 	      "  --log-level LEVEL    error, warn, info or debug (info)\n"
 	      "  --load-only          load and pin the programs, then exit\n"
 	      "  --cleanup            remove everything linnet put on the node, then exit\n",
@@ -88,6 +100,40 @@ static int parse_nodeport_addresses(char *list, struct lnt_options *o)
 		}
 		o->n_nodeport_cidrs++;
 	}
+	return 0;
+}
+
+/* "127.0.0.1:80", "[::1]:80" or "off". */
+static int parse_bind(const char *s, struct lnt_bind *ret_bind)
+{
+	const char *colon = strrchr(s, ':');
+	char addr[LNT_ADDRSTRLEN + 2] = "", *text = addr, *end;
+	struct lnt_bind b = {};
+	unsigned long port;
+	size_t n;
+
+	if (!strcmp(s, "off")) {
+		*ret_bind = b;
+		return 0;
+	}
+	n = colon ? (size_t)(colon - s) : 0;
+	if (n && n < sizeof(addr)) {
+		memcpy(addr, s, n);
+		if (addr[0] == '[' && addr[n - 1] == ']') {
+			addr[n - 1] = '\0';
+			text++;
+		} else if (strchr(addr, ':')) {
+			n = 0;
+		}
+	}
+	errno = 0;
+	port = colon ? strtoul(colon + 1, &end, 10) : 0;
+	if (!n || lnt_addr_parse(text, &b.addr) || errno || !port || port > 65535 || *end) {
+		fprintf(stderr, "linnetd: '%s' is no address with a port, nor 'off'\n", s);
+		return -EINVAL;
+	}
+	b.port = (uint16_t)port;
+	*ret_bind = b;
 	return 0;
 }
 
@@ -134,6 +180,10 @@ static int parse_one(int c, char *arg, struct lnt_options *o)
 		return -EINVAL;
 	case OPT_NODEPORT_ADDRESSES:
 		return parse_nodeport_addresses(arg, o);
+	case OPT_HTTP_ADDRESS:
+		return parse_bind(arg, &o->http);
+	case OPT_HEALTHZ_ADDRESS:
+		return parse_bind(arg, &o->healthz);
 	case OPT_LOAD_ONLY:
 		o->mode = LNT_MODE_LOAD_ONLY;
 		return 0;
@@ -156,6 +206,8 @@ int lnt_options_parse(int argc, char **argv, struct lnt_options *ret_opt)
 		.bpf_root = LNT_BPF_ROOT,
 		.run_dir = "/run/linnet",
 		.cni_conf_dir = "/etc/cni/net.d",
+		.http = {.addr = lnt_addr_from4(htonl(INADDR_LOOPBACK)), .port = 9880},
+		.healthz = {.addr = IN6ADDR_ANY_INIT, .port = 10256},
 		.masquerade = true,
 		.log_level = LNT_INFO,
 	};

@@ -10,6 +10,12 @@
 #define LNT_OPT_DEVICES_MAX	   8
 #define LNT_OPT_NODEPORT_CIDRS_MAX 16
 
+/* Where to listen. */
+struct lnt_bind {
+	struct in6_addr addr; /* :: for all of both families */
+	uint16_t port;	      /* host byte order, 0: nowhere */
+};
+
 enum lnt_mode {
 	LNT_MODE_RUN,
 	LNT_MODE_LOAD_ONLY, /* load and pin the programs, then exit */
@@ -29,6 +35,8 @@ struct lnt_options {
 	/* Where NodePorts are served; none: at all addresses of the devices */
 	struct lnt_prefix nodeport_cidrs[LNT_OPT_NODEPORT_CIDRS_MAX];
 	size_t n_nodeport_cidrs;
+	struct lnt_bind http;	 /* health, readiness, metrics */
+	struct lnt_bind healthz; /* kube-proxy's health, for load balancers */
 	bool masquerade;
 	enum lnt_log_level log_level;
 };

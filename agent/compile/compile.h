@@ -9,6 +9,7 @@
  * canonical text of what they stand for; a collision takes the next free number, decided in sorted
  * order), so that a restarted agent comes to the same numbers.
  */
+#include "agent/model/notice.h"
 #include "agent/model/store.h"
 #include "datapath/abi.h"
 #include "lib/endpoint.h"
@@ -182,11 +183,11 @@ struct lnt_frontend {
 struct lnt_services;
 
 /*
- * @say is told of what is wrong with a service ("Service ns/name: ..."), once when it appears and
- * once when it is @gone.
+ * @say is told of what is wrong with a service, once when it appears and once when it is @gone. May
+ * be NULL.
  */
 struct lnt_services *lnt_services_new(
-	void (*say)(void *ctx, const char *text, bool gone), void *ctx);
+	void (*say)(void *ctx, const struct lnt_notice *n, bool gone), void *ctx);
 void lnt_services_free(struct lnt_services *t);
 
 /* A service or one of its slices changed, came or went. @ns and @name are interned. */
@@ -224,6 +225,9 @@ struct lnt_service_health {
 	const char *ns, *name; /* interned */
 	uint32_t local;	       /* ready endpoints on this node */
 };
+
+/* Raised with every update that may have changed one of them. */
+uint64_t lnt_services_health_version(const struct lnt_services *t);
 
 /*
  * All of them, sorted by port, namespace and name, in a new array that the caller frees. Valid

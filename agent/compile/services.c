@@ -37,8 +37,9 @@ struct lnt_service_claim {
 #define UNIT_KEY_LEN (2 * sizeof(const char *))
 
 struct lnt_services {
-	void (*say)(void *ctx, const char *text, bool gone);
+	void (*say)(void *ctx, const struct lnt_notice *n, bool gone);
 	void *ctx;
+	uint64_t health_version;
 	struct lnt_service_unit *units;
 	struct lnt_service_unit *touched;
 	struct lnt_service_claim *claims;
@@ -55,7 +56,7 @@ struct lnt_services {
 };
 
 struct lnt_services *lnt_services_new(
-	void (*say)(void *ctx, const char *text, bool gone), void *ctx)
+	void (*say)(void *ctx, const struct lnt_notice *n, bool gone), void *ctx)
 {
 	struct lnt_services *t = calloc(1, sizeof(*t));
 
@@ -241,13 +242,28 @@ static bool has_text(char *const *list, size_t n, const char *text)
 	return false;
 }
 
-/* What @from has and @to has not. */
-static void say_difference(struct lnt_services *t, const struct lnt_service_result *from,
-	const struct lnt_service_result *to, bool gone)
+static void say(const struct lnt_services *t, const struct lnt_service_unit *u,
+	enum lnt_notice_reason reason, const char *text, bool gone)
 {
-	for (size_t i = 0; t->say && i < from->n_notices; i++)
+	const struct lnt_notice n = {
+		.kind = LNT_KIND_SERVICE,
+		.ns = u->ns,
+		.name = u->name,
+		.reason = reason,
+		.text = text,
+	};
+
+	if (t->say)
+		t->say(t->ctx, &n, gone);
+}
+
+/* What @from has and @to has not. */
+static void say_difference(const struct lnt_services *t, const struct lnt_service_unit *u,
+	const struct lnt_service_result *from, const struct lnt_service_result *to, bool gone)
+{
+	for (size_t i = 0; i < from->n_notices; i++)
 		if (!has_text(to->notices, to->n_notices, from->notices[i]))
-			t->say(t->ctx, from->notices[i], gone);
+			say(t, u, LNT_NOTICE_PARTLY_SERVED, from->notices[i], gone);
 }
 
 /* A set goes on under its number as long as the service has the port. */
@@ -284,8 +300,10 @@ static int unit_replace(
 			return -ENOMEM;
 	for (size_t i = 0; i < u->r.n_frontends; i++)
 		unclaim(&u->r.frontends[i]);
-	say_difference(t, &u->r, r, true);
-	say_difference(t, r, &u->r, false);
+	say_difference(t, u, &u->r, r, true);
+	say_difference(t, u, r, &u->r, false);
+	if (u->r.health_port || r->health_port)
+		t->health_version++;
 	keep_numbers(&u->r, r);
 	lnt_service_result_clear(&u->r);
 	u->r = *r;
@@ -330,18 +348,18 @@ static int unit_check(struct lnt_services *t, struct lnt_service_unit *u)
 	char addr[LNT_ADDRSTRLEN];
 
 	if (f &&
-		asprintf(&text, "Service %s/%s: %s port %u belongs to %s/%s already; not served",
-			u->ns, u->name, lnt_addr_str(&f->key.addr, addr), ntohs(f->key.port),
+		asprintf(&text, "%s port %u belongs to %s/%s already; not served",
+			lnt_addr_str(&f->key.addr, addr), ntohs(f->key.port),
 			f->claim->first->unit->ns, f->claim->first->unit->name) < 0) {
 		text = NULL;
 		return -ENOMEM;
 	}
 	if (text && u->conflict && !strcmp(text, u->conflict))
 		return 0;
-	if (t->say && u->conflict)
-		t->say(t->ctx, u->conflict, true);
-	if (t->say && text)
-		t->say(t->ctx, text, false);
+	if (u->conflict)
+		say(t, u, LNT_NOTICE_ADDRESS_CONFLICT, u->conflict, true);
+	if (text)
+		say(t, u, LNT_NOTICE_ADDRESS_CONFLICT, text, false);
 	free(u->conflict);
 	u->conflict = TAKE_PTR(text);
 	return 0;
@@ -493,6 +511,11 @@ static int health_cmp(const void *a, const void *b)
 	if (!r)
 		r = strcmp(x->ns, y->ns);
 	return r ? r : strcmp(x->name, y->name);
+}
+
+uint64_t lnt_services_health_version(const struct lnt_services *t)
+{
+	return t->health_version;
 }
 
 int lnt_services_health(

@@ -47,19 +47,14 @@ void lnt_service_result_clear(struct lnt_service_result *r)
 int lnt_service_note(
 	struct lnt_service_result *r, const struct lnt_service *svc, const char *fmt, ...)
 {
-	_cleanup_free_ char *what = NULL;
 	char *text, **notices;
 	va_list ap;
 	int n;
 
 	va_start(ap, fmt);
-	n = vasprintf(&what, fmt, ap);
+	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
-	if (n < 0) {
-		what = NULL;
-		return -ENOMEM;
-	}
-	if (asprintf(&text, "Service %s/%s: %s", svc->meta.ns, svc->meta.name, what) < 0)
+	if (n < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->n_notices; i++) {
 		if (!strcmp(r->notices[i], text)) {

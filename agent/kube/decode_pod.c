@@ -200,6 +200,22 @@ static void add_pod_cidr(const char *text, struct lnt_err *e, struct lnt_node *o
 	}
 }
 
+/* What kube-proxy takes for a node that no new connections should come to. */
+static bool is_leaving(const cJSON *json, const cJSON *spec)
+{
+	const cJSON *meta = lnt_json_get(json, "metadata"), *taint;
+
+	if (lnt_json_text(meta, "deletionTimestamp"))
+		return true;
+	cJSON_ArrayForEach (taint, lnt_json_list(spec, "taints")) {
+		const char *key = lnt_json_text(taint, "key");
+
+		if (key && !strcmp(key, "ToBeDeletedByClusterAutoscaler"))
+			return true;
+	}
+	return false;
+}
+
 int lnt_decode_node(const cJSON *json, struct lnt_err *e, struct lnt_node *obj)
 {
 	const cJSON *labels = lnt_json_get(lnt_json_get(json, "metadata"), "labels");
@@ -210,6 +226,7 @@ int lnt_decode_node(const cJSON *json, struct lnt_err *e, struct lnt_node *obj)
 	obj->zone = lnt_intern(zone && lnt_decode_is_value(zone) ? zone : "");
 	if (!obj->zone)
 		return -ENOMEM;
+	obj->leaving = is_leaving(json, spec);
 	list = lnt_json_list(lnt_json_get(json, "status"), "addresses");
 	cJSON_ArrayForEach (item, list)
 		add_node_addr(item, e, obj);

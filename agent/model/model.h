@@ -61,6 +61,7 @@ struct lnt_node {
 	struct lnt_prefix pod_cidrs[2];
 	size_t n_pod_cidrs;
 	const char *zone; /* interned; label topology.kubernetes.io/zone, "" when absent */
+	bool leaving;	  /* deleted, or tainted by the cluster autoscaler to be so (KEP-3836) */
 };
 
 /* IANA numbers; 0: any (policy ports without protocol are TCP, as the API says). */

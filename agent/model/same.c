@@ -42,6 +42,7 @@ static bool same_prefixes(
 static bool same_node(const struct lnt_node *a, const struct lnt_node *b)
 {
 	return a->n_addrs == b->n_addrs && a->n_internal == b->n_internal && a->zone == b->zone &&
+		a->leaving == b->leaving &&
 		same_bytes(a->addrs, b->addrs, a->n_addrs * sizeof(*a->addrs)) &&
 		same_bytes(a->internal, b->internal, a->n_internal * sizeof(*a->internal)) &&
 		same_prefixes(a->pod_cidrs, a->n_pod_cidrs, b->pod_cidrs, b->n_pod_cidrs);

@@ -18,12 +18,13 @@ struct fixture {
 	char said[1024]; /* "+text|" for what appeared, "-text|" for what is gone */
 };
 
-static void on_say(void *ctx, const char *text, bool gone)
+static void on_say(void *ctx, const struct lnt_notice *n, bool gone)
 {
 	struct fixture *f = ctx;
 	size_t len = strlen(f->said);
 
-	snprintf(f->said + len, sizeof(f->said) - len, "%c%s|", gone ? '-' : '+', text);
+	snprintf(f->said + len, sizeof(f->said) - len, "%c%s %s/%s: %s|", gone ? '-' : '+',
+		lnt_notice_kind_text(n->kind), n->ns, n->name, n->text);
 }
 
 /* As the agent has it. */

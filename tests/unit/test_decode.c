@@ -298,6 +298,30 @@ static void node_whole(void **state)
 	lnt_object_free(&n->meta);
 }
 
+/* What load balancers are told: KEP-3836. */
+static void node_that_leaves(void **state)
+{
+	static const struct {
+		const char *json;
+		bool leaving;
+	} cases[] = {
+		{"{" META
+		 ",'spec':{'taints':[{'key':'a'},{'key':'ToBeDeletedByClusterAutoscaler'}]}}",
+			true},
+		{"{" META ",'spec':{'taints':[{'key':'node.kubernetes.io/unreachable'},{}]}}",
+			false},
+		{"{'metadata':{'name':'x','deletionTimestamp':'2026-01-01T00:00:00Z'}}", true},
+		{"{" META "}", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct lnt_node *n = good(LNT_KIND_NODE, cases[i].json);
+
+		assert_int_equal(n->leaving, cases[i].leaving);
+		lnt_object_free(&n->meta);
+	}
+}
+
 static void node_bounds(void **state)
 {
 	struct lnt_node *n = flawed(LNT_KIND_NODE,
@@ -656,6 +680,7 @@ int main(void)
 		cmocka_unit_test_teardown(pod_malformed_parts_are_left_out, teardown),
 		cmocka_unit_test_teardown(pod_wrong_types_do_not_crash, teardown),
 		cmocka_unit_test_teardown(node_whole, teardown),
+		cmocka_unit_test_teardown(node_that_leaves, teardown),
 		cmocka_unit_test_teardown(node_bounds, teardown),
 		cmocka_unit_test_teardown(service_whole, teardown),
 		cmocka_unit_test_teardown(service_without_address, teardown),
