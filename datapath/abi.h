@@ -52,8 +52,8 @@ enum lnt_action {
 
 enum lnt_flow_flag {
 	LNT_F_REPLY = 1 << 0,	    /* the entry of the replies; policy was asked of the other */
-	LNT_F_FIN = 1 << 1,	    /* this direction has sent FIN */
-	LNT_F_RST = 1 << 2,	    /* this direction has sent RST */
+	LNT_F_FIN = 1 << 1,	    /* this direction has sent FIN (SCTP: SHUTDOWN) */
+	LNT_F_RST = 1 << 2,	    /* this direction has sent RST (SCTP: ABORT) */
 	LNT_F_NAT_SRC = 1 << 3,	    /* nat_saddr, nat_sport replace the source */
 	LNT_F_NAT_DST = 1 << 4,	    /* nat_daddr, nat_dport replace the destination */
 	LNT_F_CHECK_MAC = 1 << 5,   /* packets must come from src_mac */
@@ -314,7 +314,7 @@ enum lnt_drop {
 	LNT_DROP_POLICY_EGRESS,	 /* isolated, no rule matched, at the source */
 	LNT_DROP_NO_ROUTE,	 /* the node has no route to the destination */
 	LNT_DROP_TTL,		 /* hop limit reached zero */
-	LNT_DROP_FRAGMENT,	 /* a fragment whose first part was not seen */
+	LNT_DROP_FRAGMENT,	 /* its first part was not seen, or a port of SCTP would change */
 	LNT_DROP_UNKNOWN_L3,	 /* neither IPv4, IPv6 nor ARP */
 	LNT_DROP_UNKNOWN_L4,	 /* protocol that cannot be masqueraded or balanced */
 	LNT_DROP_MULTICAST,	 /* multicast and broadcast are not forwarded */
@@ -355,8 +355,8 @@ LNT_ASSERT_SIZE(lnt_event, 72);
 
 /* The sweeper's limits and results: context of the `sweep` program. Limits are in sweeps. */
 struct lnt_sweep {
-	__u16 tcp_idle;	    /* established TCP */
-	__u16 closing_idle; /* after FIN both ways, or RST */
+	__u16 tcp_idle;	    /* established TCP and SCTP */
+	__u16 closing_idle; /* after FIN both ways, or RST, or their like in SCTP */
 	__u16 other_idle;   /* UDP, ICMP and the rest */
 	__u16 pad;
 	__u32 seen;

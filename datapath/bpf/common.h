@@ -32,6 +32,22 @@
 #define ARPOP_REQUEST	   1
 #define ARPOP_REPLY	   2
 
+/* SCTP's common header and the first chunk's, which no header of Linux has (RFC 9260, 3). */
+struct sctp_start {
+	__be16 source;
+	__be16 dest;
+	__be32 tag;
+	__u32 check; /* little-endian */
+	__u8 chunk;
+	__u8 chunk_flags;
+	__be16 chunk_len;
+};
+#define SCTP_INIT	       1
+#define SCTP_ABORT	       6
+#define SCTP_SHUTDOWN	       7
+#define SCTP_SHUTDOWN_ACK      8
+#define SCTP_SHUTDOWN_COMPLETE 14
+
 #define IP_OFFSET 0x1fff
 #define IP_MF	  0x2000
 #define ETH_HLEN_ 14

@@ -130,7 +130,7 @@ static __noinline int decide_service(struct scratch *s)
 	count = outside ? svc->ext_count : svc->count;
 	if (!count)
 		return svc->set ? LNT_DROP_NO_BACKEND : LNT_DROP_NO_SERVICE;
-	if (l4_csum_off(s->d.orig.proto) < 0)
+	if (!nat_knows(s->d.orig.proto))
 		return LNT_DROP_UNKNOWN_L4;
 	slot = tuple_hash(&s->d.orig) % count;
 	if (svc->affinity) {
@@ -176,7 +176,7 @@ static __noinline int decide_masquerade(struct scratch *s)
 	struct lnt_flow_key rk = {};
 	__u32 range, h;
 
-	if (l4_csum_off(s->eff.proto) < 0 || icmp_no_request(&s->eff))
+	if (!nat_knows(s->eff.proto) || icmp_no_request(&s->eff))
 		return LNT_DROP_UNKNOWN_L4;
 	s->d.fwd.nat_saddr = addr_is4(&s->eff.saddr) ? cfg.masq4 : cfg.masq6;
 	rk.saddr = s->eff.daddr;

@@ -105,10 +105,15 @@ static __always_inline bool flow_is_masq_reply(const struct lnt_flow *f)
 static __always_inline int flow_forward(struct __sk_buff *ctx, const struct lnt_flow *f,
 	const struct lnt_flow_key *key, __u16 l4_off, bool no_l4)
 {
+	int r;
+
 	if (f->action != LNT_ACT_STACK && hop_limit(ctx) <= 1)
 		return flow_is_masq_reply(f) ? drop(ctx, LNT_DROP_TTL) : LNT_NEXT;
-	if (f->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST) && nat_rewrite(ctx, f, key, l4_off, no_l4))
-		return drop(ctx, LNT_DROP_INTERNAL);
+	if (f->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST)) {
+		r = nat_rewrite(ctx, f, key, l4_off, no_l4);
+		if (r)
+			return drop(ctx, r < 0 ? LNT_DROP_INTERNAL : (__u32)r);
+	}
 	return flow_send(ctx, f);
 }
 

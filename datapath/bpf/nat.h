@@ -4,6 +4,7 @@
  * Address and port rewriting in place, for both families, with checksums kept (also those that the
  * device will finish). Used for masquerading and for services that are translated per packet.
  */
+#include "datapath/bpf/crc32c.h"
 #include "datapath/bpf/packet.h"
 
 enum nat_side {
@@ -11,7 +12,7 @@ enum nat_side {
 	NAT_DESTINATION
 };
 
-/* Offset of the L4 checksum from the L4 header, or -1 where there is none to keep. */
+/* Offset of the L4 checksum from the L4 header, or -1 where there is none of that kind to keep. */
 static __always_inline int l4_csum_off(__u8 proto)
 {
 	switch (proto) {
@@ -25,6 +26,13 @@ static __always_inline int l4_csum_off(__u8 proto)
 	default:
 		return -1;
 	}
+}
+
+/* Whether packets of the protocol can be told apart and given back by what nat_rewrite() changes.
+ */
+static __always_inline bool nat_knows(__u8 proto)
+{
+	return l4_csum_off(proto) >= 0 || proto == IPPROTO_SCTP;
 }
 
 static __always_inline __u32 addr_off(bool is4, enum nat_side side)
@@ -86,6 +94,66 @@ static __noinline int nat_port(
 	return bpf_skb_store_bytes(ctx, off, &port, 2, 0) ? -1 : 0;
 }
 
+/*
+ * Whether the checksum of SCTP at @l4_off, which is zero, is yet to be made: by the device that
+ * sends the packet out or, where none does, never. Local sockets leave it so, and it must stay
+ * zero. No field of the packet tells it from a sum that happens to be zero, but helpers that keep
+ * checksums leave one that is made later alone: this asks for a change and looks whether there was
+ * one.
+ */
+static __always_inline bool sctp_check_is_late(struct __sk_buff *ctx, __u32 l4_off)
+{
+	__u32 off = l4_off + offsetof(struct sctp_start, check);
+	__be16 now = 0;
+
+	if (bpf_l4_csum_replace(ctx, off, 0, bpf_htons(1), 2) ||
+		bpf_skb_load_bytes(ctx, off, &now, sizeof(now)))
+		return true;
+	return !now;
+}
+
+/* A fragment's SCTP checksum is of bytes that are not in it. */
+static __always_inline bool is_fragment(struct __sk_buff *ctx, bool is4)
+{
+	__be16 frag = 0;
+	__u8 next = 0;
+
+	if (is4) {
+		bpf_skb_load_bytes(ctx, ETH_HLEN_ + 6, &frag, sizeof(frag));
+		return frag & bpf_htons(IP_MF | IP_OFFSET);
+	}
+	bpf_skb_load_bytes(ctx, ETH_HLEN_ + 6, &next, sizeof(next));
+	return next == IPPROTO_FRAGMENT;
+}
+
+/* SCTP sums up the packet alone, so that only its ports change that. Returns 0, -1 or a reason. */
+static __noinline int nat_sctp_port(
+	struct __sk_buff *ctx, __u32 l4_off, bool is4, __u32 side, __u32 to)
+{
+	struct {
+		__be16 ports[2];
+		__be32 tag;
+		__u32 check;
+	} h;
+	__be16 port = (__be16)to, old;
+
+	if (bpf_skb_load_bytes(ctx, l4_off, &h, sizeof(h)))
+		return -1;
+	old = side == NAT_SOURCE ? h.ports[0] : h.ports[1];
+	if (old == port)
+		return 0;
+	if (is_fragment(ctx, is4))
+		return LNT_DROP_FRAGMENT;
+	if (h.check || !sctp_check_is_late(ctx, l4_off)) {
+		h.check ^= crc32c_change((__u32)(old ^ port) << (side == NAT_SOURCE ? 0 : 16),
+			(__u16)(ip_end(ctx, is4) - l4_off));
+		if (bpf_skb_store_bytes(ctx, l4_off + 8, &h.check, sizeof(h.check), 0))
+			return -1;
+	}
+	l4_off += (__u32)port_off(IPPROTO_SCTP, side);
+	return bpf_skb_store_bytes(ctx, l4_off, &port, 2, 0) ? -1 : 0;
+}
+
 struct nat_args {
 	struct in6_addr addr;
 	__be16 port;
@@ -111,7 +179,9 @@ static __noinline int nat_one(struct __sk_buff *ctx, const struct nat_args *a)
 	if (a->no_l4)
 		return 0;
 	if (csum < 0)
-		return -1;
+		return a->proto == IPPROTO_SCTP
+			? nat_sctp_port(ctx, a->l4_off, a->is4, a->side, a->port)
+			: -1;
 	/* ICMP for IPv4 has no pseudo header. */
 	if (a->proto != IPPROTO_ICMP) {
 		if (a->proto == IPPROTO_UDP)
@@ -131,11 +201,15 @@ static __always_inline void nat_args_fill(struct nat_args *a, const struct lnt_f
 	a->no_l4 = no_l4;
 }
 
-/* Rewrites a packet of flow @f as it says. Invalidates packet pointers. Returns 0, or -1. */
+/*
+ * Rewrites a packet of flow @f as it says. Invalidates packet pointers. Returns 0, the reason why
+ * it cannot be, or -1.
+ */
 __noinline int nat_rewrite(struct __sk_buff *ctx, const struct lnt_flow *f,
 	const struct lnt_flow_key *key, __u16 l4_off, bool no_l4)
 {
 	struct nat_args a = {};
+	int r;
 
 	if (!f || !key)
 		return -1;
@@ -144,15 +218,15 @@ __noinline int nat_rewrite(struct __sk_buff *ctx, const struct lnt_flow *f,
 		a.addr = f->nat_saddr;
 		a.port = f->nat_sport;
 		a.side = NAT_SOURCE;
-		if (nat_one(ctx, &a))
-			return -1;
+		r = nat_one(ctx, &a);
+		if (r)
+			return r;
 	}
 	if (f->flags & LNT_F_NAT_DST) {
 		a.addr = f->nat_daddr;
 		a.port = f->nat_dport;
 		a.side = NAT_DESTINATION;
-		if (nat_one(ctx, &a))
-			return -1;
+		return nat_one(ctx, &a);
 	}
 	return 0;
 }

@@ -8,8 +8,8 @@
 #include "datapath/bpf/drop.h"
 
 enum pkt_flag {
-	PKT_SYN = 1 << 0,     /* TCP SYN without ACK */
-	PKT_CLOSING = 1 << 1, /* TCP FIN or RST */
+	PKT_SYN = 1 << 0,     /* opens a connection: TCP SYN without ACK, SCTP INIT */
+	PKT_CLOSING = 1 << 1, /* TCP FIN or RST, and their like in SCTP */
 	PKT_RST = 1 << 2,
 	PKT_NO_L4 = 1 << 3, /* a later fragment: no ports in this packet */
 	PKT_ERROR = 1 << 4, /* ICMP error; key is that of the packet it is about, reversed */
@@ -35,6 +35,12 @@ enum parse_result {
 	PARSE_FRAGMENT,
 	PARSE_NOT_IP
 };
+
+/* Connections of the protocol are opened, answered and ended in packets that say so. */
+static __always_inline bool has_handshake(__u8 proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_SCTP;
+}
 
 static __always_inline bool icmp_is_echo(__u8 proto, __u8 type)
 {
@@ -63,6 +69,27 @@ static __always_inline __u8 tcp_pkt_flags(__u8 tcp)
 	if (tcp & 0x04)
 		flags |= PKT_RST;
 	return flags;
+}
+
+/*
+ * RFC 9260, 3.2: by the packet's first chunk. INIT and SHUTDOWN COMPLETE are always alone; where an
+ * ABORT or a SHUTDOWN comes behind others it is not seen, and the flow stays for longer than it
+ * must.
+ */
+static __always_inline __u8 sctp_pkt_flags(__u8 chunk)
+{
+	switch (chunk) {
+	case SCTP_INIT:
+		return PKT_SYN;
+	case SCTP_ABORT:
+	case SCTP_SHUTDOWN_COMPLETE:
+		return PKT_CLOSING | PKT_RST;
+	case SCTP_SHUTDOWN:
+	case SCTP_SHUTDOWN_ACK:
+		return PKT_CLOSING;
+	default:
+		return 0;
+	}
 }
 
 /* --- fast ------------------------------------------------------------------------------------ */
@@ -96,6 +123,16 @@ static __always_inline bool ports_fast(
 		if ((const void *)(ih + 1) > end || !icmp_is_echo(key->proto, ih->icmp6_type))
 			return false;
 		echo_ports(key, ih->icmp6_type, ih->icmp6_identifier);
+		return true;
+	}
+	if (key->proto == IPPROTO_SCTP) {
+		const struct sctp_start *sh = l4;
+
+		if ((const void *)(sh + 1) > end)
+			return false;
+		key->sport = sh->source;
+		key->dport = sh->dest;
+		*flags = sctp_pkt_flags(sh->chunk);
 		return true;
 	}
 	return false;
@@ -348,6 +385,15 @@ static __noinline int parse_fragment(struct packet *p, const struct l3 *l3)
 	return PARSE_OK;
 }
 
+/* Where the packet ends by its own account: frames are padded. */
+static __always_inline __u32 ip_end(struct __sk_buff *ctx, bool is4)
+{
+	__be16 len = 0;
+
+	bpf_skb_load_bytes(ctx, ETH_HLEN_ + (is4 ? 2 : 4), &len, sizeof(len));
+	return ETH_HLEN_ + bpf_ntohs(len) + (is4 ? 0 : sizeof(struct ipv6hdr));
+}
+
 /* What parse() would say of a packet that parse_fast() has read. */
 static __always_inline void packet_of_fast(
 	struct packet *p, const struct lnt_flow_key *key, __u8 flags)
@@ -384,6 +430,13 @@ __noinline int parse(struct __sk_buff *ctx, __u32 scope, struct packet *p)
 	if (r)
 		return r;
 	p->icmp_type = type;
+	if (l3.proto == IPPROTO_SCTP) {
+		__u8 chunk;
+
+		if (bpf_skb_load_bytes(ctx, l3.l4_off + sizeof(struct sctp_start) - 4, &chunk, 1))
+			return PARSE_MALFORMED;
+		p->flags |= sctp_pkt_flags(chunk);
+	}
 	if (l3.more_frags)
 		return parse_fragment(p, &l3);
 	if (l3.proto == IPPROTO_TCP) {

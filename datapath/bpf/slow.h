@@ -3,8 +3,8 @@
 /*
  * The slow path: packets of no known flow, of flows decided before the epoch moved, and the odd
  * shapes. A new connection waits in `pending`, filed under the key of its replies, until a reply
- * (or a second packet of the opener, if it is not TCP) makes it established: then both its
- * directions enter `flows`.
+ * (or a second packet of the opener, if it is neither TCP nor SCTP) makes it established: then both
+ * its directions enter `flows`.
  */
 #include "datapath/bpf/decide.h"
 #include "datapath/bpf/refuse.h"
@@ -199,8 +199,9 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 	 */
 	if (s->p.flags & PKT_SYN && !bpf_map_delete_elem(&flows, &s->d.orig))
 		bpf_map_delete_elem(&flows, &s->reply_key);
-	/* Only TCP must be answered, or a flood of anything but SYNs would fill the flows. */
-	if (!known || s->d.orig.proto == IPPROTO_TCP || !establish(s))
+	/* What has a handshake must be answered, or a flood of anything but SYNs would fill the
+	 * flows. */
+	if (!known || has_handshake(s->d.orig.proto) || !establish(s))
 		bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_ANY);
 	return flow_forward(ctx, &s->d.fwd, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
 }

@@ -31,7 +31,7 @@ static long sweep_one(
 		f->idle++;
 	reverse_key(key, f, &rk);
 	other = bpf_map_lookup_elem(&flows, &rk);
-	if (key->proto == IPPROTO_TCP) {
+	if (has_handshake(key->proto)) {
 		__u8 mine = f->flags, its = other ? other->flags : LNT_F_FIN | LNT_F_RST;
 		bool closing = (mine | its) & LNT_F_RST || (mine & its & LNT_F_FIN);
 

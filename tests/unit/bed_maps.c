@@ -204,7 +204,7 @@ void bed_disallow(struct bed *b)
 void bed_service(struct bed *b, uint8_t proto, uint16_t port, int backend, uint16_t backend_port)
 {
 	struct lnt_service_key k = {.addr = bed_addr(b, VIP), .port = htons(port), .proto = proto};
-	struct lnt_service_value v = {.set = 1000u + port, .count = backend >= 0};
+	struct lnt_service_value v = {.set = 1000u * proto + port, .count = backend >= 0};
 	struct lnt_backend_key bk = {.set = v.set};
 	struct lnt_backend_value bv = {.port = htons(backend_port)};
 

@@ -72,6 +72,36 @@ static size_t check_off(uint8_t proto)
 	return 0;
 }
 
+uint32_t pkt_crc32c(const void *bytes, size_t n)
+{
+	const uint8_t *b = bytes;
+	uint32_t c = 0xffffffff;
+
+	for (size_t i = 0; i < n; i++) {
+		c ^= b[i];
+		for (int bit = 0; bit < 8; bit++)
+			c = (c >> 1) ^ (c & 1 ? 0x82f63b78 : 0);
+	}
+	return ~c;
+}
+
+#define SCTP_HEADER ((size_t)12)
+#define SCTP_CHECK  8
+
+/* The checksum of a packet as if it were zero there. */
+static uint32_t sctp_sum(const struct pkt *p)
+{
+	struct pkt copy = *p;
+
+	memset(&copy.data[p->l4 + SCTP_CHECK], 0, 4);
+	return pkt_crc32c(&copy.data[p->l4], p->len - p->l4);
+}
+
+static bool has_sctp(const struct pkt *p, uint8_t proto)
+{
+	return proto == IPPROTO_SCTP && p->len >= p->l4 + SCTP_HEADER;
+}
+
 /* The transport protocol, with IPv6 extension headers passed over; *ret_frag: no whole datagram. */
 static uint8_t proto_of(const struct pkt *p, bool *ret_frag)
 {
@@ -112,6 +142,12 @@ void pkt_seal(struct pkt *p)
 		put16(p, L3 + 10, (uint16_t)~fold(sum(&p->data[L3], p->l4 - L3, 0)));
 	} else {
 		put16(p, L3 + 4, (uint16_t)(p->len - L3 - 40));
+	}
+	if (!frag && has_sctp(p, proto)) {
+		uint32_t crc = sctp_sum(p);
+
+		for (size_t i = 0; i < 4; i++)
+			p->data[p->l4 + SCTP_CHECK + i] = (uint8_t)(crc >> (8 * i));
 	}
 	if (frag || off == p->l4 || off + 2 > p->len)
 		return;
@@ -180,6 +216,24 @@ void pkt_udp(struct pkt *p, const struct pkt_end *src, const struct pkt_end *dst
 	memcpy(l4, &uh, sizeof(uh));
 	memcpy(&l4[sizeof(uh)], text, sizeof(text));
 	pkt_ip(p, src, dst, IPPROTO_UDP, l4, sizeof(l4));
+}
+
+void pkt_sctp(struct pkt *p, const struct pkt_end *src, const struct pkt_end *dst, uint8_t chunk,
+	size_t len)
+{
+	uint8_t l4[PKT_MAX] = {(uint8_t)(src->port >> 8), (uint8_t)src->port,
+		(uint8_t)(dst->port >> 8), (uint8_t)dst->port, 1, 2, 3, 4};
+
+	if (len > PKT_MAX - 100)
+		abort();
+	if (chunk == INIT)
+		memset(&l4[4], 0, 4);
+	l4[SCTP_HEADER] = chunk;
+	l4[SCTP_HEADER + 2] = (uint8_t)((len + 4) >> 8);
+	l4[SCTP_HEADER + 3] = (uint8_t)(len + 4);
+	for (size_t i = 0; i < len; i++)
+		l4[SCTP_HEADER + 4 + i] = i < 4 ? (uint8_t)PKT_SCTP_TAG[i] : text[i % sizeof(text)];
+	pkt_ip(p, src, dst, IPPROTO_SCTP, l4, SCTP_HEADER + 4 + (len + 3) / 4 * 4);
 }
 
 static uint8_t icmp_proto(const struct pkt_end *end)
@@ -343,7 +397,7 @@ struct pkt_view pkt_view(const struct pkt *p)
 	check = p->l4 + check_off(v.proto);
 	if (check > p->l4)
 		v.l4_check = get16(p, check);
-	if (v.proto == IPPROTO_TCP || v.proto == IPPROTO_UDP) {
+	if (v.proto == IPPROTO_TCP || v.proto == IPPROTO_UDP || v.proto == IPPROTO_SCTP) {
 		v.src.port = get16(p, p->l4);
 		v.dst.port = get16(p, p->l4 + 2);
 	} else if (v.proto == IPPROTO_ICMP || v.proto == IPPROTO_ICMPV6) {
@@ -367,6 +421,13 @@ const char *pkt_check(const struct pkt *p)
 		return "IPv4 header checksum";
 	if ((is4(p) ? get16(p, L3 + 2) : get16(p, L3 + 4) + 40u) != p->len - L3)
 		return "length in the IP header";
+	if (!frag && has_sctp(p, proto)) {
+		const uint8_t *c = &p->data[p->l4 + SCTP_CHECK];
+
+		return sctp_sum(p) == (c[0] | c[1] << 8 | c[2] << 16 | (uint32_t)c[3] << 24)
+			? NULL
+			: "SCTP checksum";
+	}
 	if (frag || !check_off(proto))
 		return NULL;
 	if (proto == IPPROTO_UDP && is4(p) && !get16(p, p->l4 + 6))

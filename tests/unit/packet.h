@@ -25,6 +25,20 @@ struct pkt_end {
 	uint8_t mac[6];
 };
 
+#define PKT_SCTP_TAG "\xca\xfe\xba\xbe"
+
+enum pkt_sctp_chunk {
+	DATA = 0,
+	INIT = 1,
+	INIT_ACK = 2,
+	ABORT = 6,
+	SHUTDOWN = 7,
+	SHUTDOWN_ACK = 8,
+	COOKIE_ECHO = 10,
+	COOKIE_ACK = 11,
+	SHUTDOWN_COMPLETE = 14
+};
+
 enum pkt_tcp_flag {
 	FIN = 1,
 	SYN = 2,
@@ -38,6 +52,9 @@ void pkt_ip(struct pkt *p, const struct pkt_end *src, const struct pkt_end *dst,
 	const void *l4, size_t len);
 void pkt_tcp(struct pkt *p, const struct pkt_end *src, const struct pkt_end *dst, uint8_t flags);
 void pkt_udp(struct pkt *p, const struct pkt_end *src, const struct pkt_end *dst);
+/* SCTP with one chunk of type @chunk and @len bytes; the first four are those of PKT_SCTP_TAG. */
+void pkt_sctp(struct pkt *p, const struct pkt_end *src, const struct pkt_end *dst, uint8_t chunk,
+	size_t len);
 /* ICMP of the addresses' family, with @id where an echo has its identifier. */
 void pkt_icmp(struct pkt *p, const struct pkt_end *src, const struct pkt_end *dst, uint8_t type,
 	uint16_t id);
@@ -79,6 +96,9 @@ struct pkt_view {
 	uint16_t l4_check; /* as it stands in the packet */
 };
 struct pkt_view pkt_view(const struct pkt *p);
+
+/* The CRC32c of @n bytes; in SCTP it stands with its lowest byte first. */
+uint32_t pkt_crc32c(const void *bytes, size_t n);
 
 /* Checksums and lengths, those of a quoted IPv4 header too. NULL, or what is wrong. */
 const char *pkt_check(const struct pkt *p);

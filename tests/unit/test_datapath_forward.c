@@ -235,11 +235,6 @@ static void other_protocols(void **state)
 	struct pkt_end a = bed_end(b, A, 0), c = bed_end(b, B, 0);
 	struct pkt p;
 
-	pkt_ip(&p, &a, &c, IPPROTO_SCTP,
-		"\x03\xe8\x00\x50"
-		"....",
-		8);
-	SENT(b, bed_send(b, FROM(A), &p));
 	pkt_ip(&p, &a, &c, IPPROTO_GRE, "", 0);
 	SENT(b, bed_send(b, FROM(A), &p));
 	memcpy(&p.data[12], "\x88\xcc", 2);

@@ -244,8 +244,6 @@ static void no_ports(void **state)
 
 	pkt_ip(&p, &a, &w, IPPROTO_GRE, "12345678", 8);
 	DROPS(b, LNT_DROP_UNKNOWN_L4, bed_send(b, FROM(A), &p));
-	pkt_ip(&p, &a, &w, IPPROTO_SCTP, "12345678", 8);
-	DROPS(b, LNT_DROP_UNKNOWN_L4, bed_send(b, FROM(A), &p));
 	pkt_ip(&p, &a, &w, bed_is4(b) ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
 		"\x08"
 		"2345678",
