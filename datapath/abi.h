@@ -42,9 +42,10 @@ enum lnt_direction {
 #define LNT_SCOPE_TO_NODE 0x40000000u
 #define LNT_SCOPE_TO_POD  0x80000000u
 
-/* What is done with a flow's packets once rewritten. */
+/* What is done with a flow's packets once rewritten. Up to LNT_ACT_DSR on the slow path only. */
 enum lnt_action {
 	LNT_ACT_DROP = 0,
+	LNT_ACT_DSR,   /* as LNT_ACT_NEIGH, with the service's address carried along (bpf/dsr.h) */
 	LNT_ACT_STACK, /* up or on through the host's stack */
 	LNT_ACT_PEER,  /* into the local pod behind ifindex */
 	LNT_ACT_NEIGH, /* out of device ifindex, towards nexthop */
@@ -58,6 +59,11 @@ enum lnt_flow_flag {
 	LNT_F_NAT_DST = 1 << 4,	    /* nat_daddr, nat_dport replace the destination */
 	LNT_F_CHECK_MAC = 1 << 5,   /* packets must come from src_mac */
 	LNT_F_REWRITE_MAC = 1 << 6, /* write new_dmac and new_smac */
+	/*
+	 * Direct server return (bpf/dsr.h). Of an opener: the replies go another way, there is no
+	 * entry for them. Of replies: the opener's packets come with the pod's own address already.
+	 */
+	LNT_F_DSR = 1 << 7,
 };
 
 /* One direction of a connection. ICMP echo: the identifier is the asking side's port, the other 0.
@@ -189,7 +195,17 @@ struct lnt_service_key {
 	struct in6_addr addr;
 	__be16 port;
 	__u8 proto;
-	__u8 pad;
+	__u8 kind; /* enum lnt_frontend_kind */
+};
+
+/*
+ * What packets are sent to, or what another node may carry to pods of this one (bpf/dsr.h): the set
+ * has those pods. A NodePort is carried for the unspecified address of the family: the address at
+ * which it was asked is another node's.
+ */
+enum lnt_frontend_kind {
+	LNT_FRONTEND_ASKED = 0,
+	LNT_FRONTEND_CARRIED = 1
 };
 LNT_ASSERT_SIZE(lnt_service_key, 20);
 
@@ -200,7 +216,8 @@ enum lnt_service_flag {
 		1 << 1, /* externalTrafficPolicy Local: outside clients keep their address */
 	LNT_SVC_RANGES = 1 << 2, /* outside clients must be in the frontend's source ranges */
 	LNT_SVC_HOST_ONLY =
-		1 << 3, /* for the node's own sockets only: NodePort at a loopback address */
+		1 << 3,	      /* for the node's own sockets only: NodePort at a loopback address */
+	LNT_SVC_DSR = 1 << 4, /* pods of other nodes answer outside clients directly */
 };
 
 struct lnt_service_value {
@@ -324,6 +341,8 @@ enum lnt_drop {
 	LNT_DROP_SOURCE_RANGE,	 /* outside client not in the service's source ranges */
 	LNT_DROP_STRAY_ERROR,	 /* ICMP error about no known connection */
 	LNT_DROP_INTERNAL,	 /* a helper failed that should not */
+	LNT_DROP_DSR_UNKNOWN,	 /* carries a service's address that it cannot be for */
+	LNT_DROP_DSR_CLASH, /* client's port talks to the pod through another service address */
 	LNT_DROP_MAX,
 };
 
@@ -336,6 +355,8 @@ enum lnt_counter {
 	LNT_CNT_SOCK_TRANSLATED,  /* connects and datagrams sent to a backend */
 	LNT_CNT_SOCK_REFUSED,	  /* services without backends */
 	LNT_CNT_SOCK_STATE_FULL,  /* reverse translation could not be remembered */
+	LNT_CNT_DSR_CARRIED,	  /* packets sent on with their service's address */
+	LNT_CNT_DSR_NO_ROOM,	  /* flows source-translated: no room for it in the first packet */
 	LNT_CNT_MAX,
 };
 

@@ -25,6 +25,8 @@ static const char *const drop_texts[LNT_DROP_MAX] = {
 	[LNT_DROP_SOURCE_RANGE] = "source-range",
 	[LNT_DROP_STRAY_ERROR] = "stray-icmp-error",
 	[LNT_DROP_INTERNAL] = "internal",
+	[LNT_DROP_DSR_UNKNOWN] = "dsr-unknown-service",
+	[LNT_DROP_DSR_CLASH] = "dsr-port-in-use",
 };
 
 static const char *const counter_texts[LNT_CNT_MAX] = {
@@ -35,6 +37,8 @@ static const char *const counter_texts[LNT_CNT_MAX] = {
 	[LNT_CNT_SOCK_TRANSLATED] = "socket-translated",
 	[LNT_CNT_SOCK_REFUSED] = "socket-refused",
 	[LNT_CNT_SOCK_STATE_FULL] = "socket-state-full",
+	[LNT_CNT_DSR_CARRIED] = "dsr-carried",
+	[LNT_CNT_DSR_NO_ROOM] = "dsr-no-room",
 };
 
 const char *lnt_drop_text(unsigned reason)

@@ -5,6 +5,7 @@
  * live here allow it, where do its packets and its replies go, and what is rewritten on the way.
  * Pure but for its scratch: nothing is stored here (slow.h does).
  */
+#include "datapath/bpf/dsr.h"
 #include "datapath/bpf/policy.h"
 #include "datapath/bpf/route.h"
 #include "datapath/bpf/service.h"
@@ -15,10 +16,11 @@ struct kept_nat {
 	struct in6_addr daddr;
 	__be16 sport;
 	__be16 dport;
-	__u8 flags; /* LNT_F_NAT_* */
+	__u8 flags; /* LNT_F_NAT_*, LNT_F_DSR of the opener */
 	__u8 valid;
 	__u8 host; /* the opener was found to be the node itself */
 	__u8 pad;
+	struct dsr_service carried; /* what the opener, who comes to the pod's address, has asked */
 };
 
 /* The slow path's memory, one a CPU: the BPF stack is too small for it. */
@@ -29,9 +31,10 @@ struct scratch {
 	struct lnt_flow_key eff; /* the opener's key after service translation */
 	struct kept_nat kept;
 	struct drop_info why;
-	__u32 ifindex; /* where the packet at hand was seen */
-	__u32 pad;
-	struct lnt_flow flow; /* a new value for an entry that exists */
+	__u32 ifindex;		    /* where the packet at hand was seen */
+	__u32 svc_flags;	    /* of the service that an outside client has asked, 0: none */
+	struct dsr_service carried; /* by the packet at hand */
+	struct lnt_flow flow;	    /* a new value for an entry that exists */
 };
 
 struct {
@@ -121,6 +124,8 @@ static __noinline int decide_service(struct scratch *s)
 		}
 		return LNT_DROP_NONE;
 	}
+	if (s->kept.carried.port)
+		return LNT_DROP_NONE;
 	svc = service_find(&s->d.orig.daddr, s->d.orig.dport, s->d.orig.proto);
 	if (!svc || svc->flags & LNT_SVC_HOST_ONLY || (outside && !(svc->flags & LNT_SVC_EXTERNAL)))
 		return LNT_DROP_NONE;
@@ -143,6 +148,7 @@ static __noinline int decide_service(struct scratch *s)
 		return LNT_DROP_NO_BACKEND;
 	s->eff.daddr = backend.addr;
 	s->eff.dport = backend.port;
+	s->svc_flags = outside ? svc->flags : 0;
 	return LNT_DROP_NONE;
 }
 
@@ -294,13 +300,53 @@ static __noinline int decide_target(
 	return route(ctx, &s->eff.saddr, &s->eff.daddr, scope ? scope : s->ifindex, f);
 }
 
+static __always_inline void flow_set_dsr(struct lnt_flow *f, __u8 proto)
+{
+	if (f->action != LNT_ACT_NEIGH)
+		return;
+	f->flags |= LNT_F_DSR;
+	if (proto == IPPROTO_UDP)
+		f->action = LNT_ACT_DSR;
+}
+
+/*
+ * Whether the backend's node answers the client directly. It must be told by this very packet, or
+ * have been before: a connection of which the middle is seen first was told so by another node.
+ */
+static __noinline bool decide_dsr(struct __sk_buff *ctx, struct scratch *s)
+{
+	struct lnt_flow_key *rk;
+
+	if (!s || !(s->svc_flags & LNT_SVC_DSR) || s->d.fwd.src_identity != LNT_ID_WORLD ||
+		!dsr_is_pod(s->d.fwd.dst_identity))
+		return false;
+	if (s->eff.proto == IPPROTO_TCP && !(s->p.flags & PKT_SYN))
+		return true;
+	if (s->eff.proto != IPPROTO_TCP && s->eff.proto != IPPROTO_UDP)
+		return false;
+	if (dsr_fits(ctx, &s->p, s->d.fwd.ifindex))
+		return true;
+	rk = &s->reply_key;
+	__builtin_memset(rk, 0, sizeof(*rk));
+	rk->saddr = s->eff.daddr;
+	rk->daddr = s->eff.saddr;
+	rk->sport = s->eff.dport;
+	rk->dport = s->eff.sport;
+	rk->proto = s->eff.proto;
+	if (bpf_map_lookup_elem(&pending, rk))
+		return true;
+	count(LNT_CNT_DSR_NO_ROOM);
+	return false;
+}
+
 /*
  * A source that the answers find their way back to: the node's, where a pod talks to a world that
- * has no way to it and where a client from outside is sent on to another node; the gateway's, where
- * a pod talks to itself through a service. What is up keeps what it has. Returns a reason.
+ * has no way to it and where a client from outside is sent on to another node that does not answer
+ * it directly; the gateway's, where a pod talks to itself through a service. What is up keeps what
+ * it has. Returns a reason.
  */
-static __noinline int decide_source_nat(struct scratch *s, const struct lnt_endpoint_value *src_ep,
-	const struct lnt_endpoint_value *dst_ep)
+static __noinline int decide_source_nat(struct __sk_buff *ctx, struct scratch *s,
+	const struct lnt_endpoint_value *src_ep, const struct lnt_endpoint_value *dst_ep)
 {
 	struct lnt_flow *f = &s->d.fwd;
 
@@ -308,6 +354,8 @@ static __noinline int decide_source_nat(struct scratch *s, const struct lnt_endp
 		f->flags |= s->kept.flags & LNT_F_NAT_SRC;
 		f->nat_saddr = s->kept.saddr;
 		f->nat_sport = s->kept.sport;
+		if (s->kept.flags & LNT_F_DSR)
+			flow_set_dsr(f, s->eff.proto);
 		return LNT_DROP_NONE;
 	}
 	if (f->flags & LNT_F_NAT_DST && src_ep && dst_ep && src_ep->ifindex == dst_ep->ifindex) {
@@ -318,6 +366,10 @@ static __noinline int decide_source_nat(struct scratch *s, const struct lnt_endp
 	}
 	if (f->action != LNT_ACT_NEIGH)
 		return LNT_DROP_NONE;
+	if (decide_dsr(ctx, s)) {
+		flow_set_dsr(f, s->eff.proto);
+		return LNT_DROP_NONE;
+	}
 	if (s->d.orig.scope == LNT_SCOPE_NODE)
 		return has_masquerade(s) ? decide_masquerade(s) : LNT_DROP_NAT_PORTS;
 	if (f->dst_identity == LNT_ID_WORLD && needs_masquerade(s))
@@ -387,6 +439,10 @@ static __noinline int decide_reply(struct __sk_buff *ctx, struct scratch *s,
 		r->flags |= LNT_F_NAT_SRC;
 		r->nat_saddr = s->d.orig.daddr;
 		r->nat_sport = s->d.orig.dport;
+	} else if (s->kept.carried.port) {
+		r->flags |= LNT_F_NAT_SRC | LNT_F_DSR;
+		r->nat_saddr = s->kept.carried.addr;
+		r->nat_sport = s->kept.carried.port;
 	}
 	if (dst_ep) {
 		r->flags |= LNT_F_CHECK_MAC;
@@ -421,6 +477,7 @@ __noinline int decide(struct __sk_buff *ctx)
 	__builtin_memset(&s->why, 0, sizeof(s->why));
 	s->d.fwd.epoch = s->d.reply.epoch = epoch;
 	s->ifindex = ctx->ifindex;
+	s->svc_flags = 0;
 	s->eff = s->d.orig;
 	src_ep = bpf_map_lookup_elem(&endpoints, &s->eff.saddr);
 	r = decide_source(ctx, s, src_ep);
@@ -443,7 +500,7 @@ __noinline int decide(struct __sk_buff *ctx)
 	r = decide_policy(s, src_ep, dst_ep);
 	if (r)
 		return r;
-	r = decide_source_nat(s, src_ep, dst_ep);
+	r = decide_source_nat(ctx, s, src_ep, dst_ep);
 	if (r)
 		return r;
 	return decide_reply(ctx, s, src_ep, dst_ep);

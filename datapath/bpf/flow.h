@@ -143,7 +143,7 @@ static __always_inline int flow_fast(
 	f = bpf_map_lookup_elem(&flows, key);
 	if (!f)
 		return FLOW_MISS;
-	if (f->epoch != epoch_now() || f->action == LNT_ACT_DROP || *flags & PKT_SYN ||
+	if (f->epoch != epoch_now() || f->action <= LNT_ACT_DSR || *flags & PKT_SYN ||
 		!flow_mac_ok(ctx, f))
 		return FLOW_ODD;
 	flow_touch(f, ctx, *flags);

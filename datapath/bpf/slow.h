@@ -14,6 +14,26 @@ static __always_inline int slow_drop(struct __sk_buff *ctx, struct scratch *s, i
 	return drop_known(ctx, (__u32)reason, &s->p.key, &s->why);
 }
 
+/*
+ * What to do with a packet of @f that is to carry its service along, if it has room: that is put in
+ * here. NULL: it could not be. @f goes by the fast path once it has been said often enough.
+ */
+static __noinline struct lnt_flow *slow_dsr(
+	struct __sk_buff *ctx, struct scratch *s, struct lnt_flow *f)
+{
+	if (!s || !f)
+		return NULL;
+	s->flow = *f;
+	s->flow.action = LNT_ACT_NEIGH;
+	if (hop_limit(ctx) <= 1 || !dsr_fits(ctx, &s->p, f->ifindex))
+		return &s->flow;
+	if (dsr_put(ctx, &s->p))
+		return NULL;
+	if (f->packets >= LNT_DSR_REPEAT)
+		f->action = LNT_ACT_NEIGH;
+	return &s->flow;
+}
+
 static __always_inline int slow_act(struct __sk_buff *ctx, struct scratch *s, struct lnt_flow *f)
 {
 	if (f->action == LNT_ACT_DROP) {
@@ -24,6 +44,11 @@ static __always_inline int slow_act(struct __sk_buff *ctx, struct scratch *s, st
 	if (!flow_mac_ok(ctx, f))
 		return slow_drop(ctx, s, LNT_DROP_SPOOFED_MAC);
 	flow_touch(f, ctx, s->p.flags);
+	if (f->action == LNT_ACT_DSR) {
+		f = slow_dsr(ctx, s, f);
+		if (!f)
+			return slow_drop(ctx, s, LNT_DROP_INTERNAL);
+	}
 	return flow_forward(ctx, f, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
 }
 
@@ -37,7 +62,8 @@ static __noinline bool establish(struct scratch *s)
 		return false;
 	if (bpf_map_update_elem(&flows, &s->d.orig, &s->d.fwd, BPF_ANY))
 		goto full;
-	if (bpf_map_update_elem(&flows, &s->reply_key, &s->d.reply, BPF_ANY)) {
+	if (!(s->d.fwd.flags & LNT_F_DSR) &&
+		bpf_map_update_elem(&flows, &s->reply_key, &s->d.reply, BPF_ANY)) {
 		bpf_map_delete_elem(&flows, &s->d.orig);
 		goto full;
 	}
@@ -59,7 +85,7 @@ static __noinline void recall(struct scratch *s, const struct lnt_flow *f)
 	s->kept.host = f->src_identity == LNT_ID_HOST;
 	*o = *k;
 	if (!(f->flags & LNT_F_REPLY)) {
-		s->kept.flags = f->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST);
+		s->kept.flags = f->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST | LNT_F_DSR);
 		s->kept.saddr = f->nat_saddr;
 		s->kept.sport = f->nat_sport;
 		s->kept.daddr = f->nat_daddr;
@@ -69,10 +95,17 @@ static __noinline void recall(struct scratch *s, const struct lnt_flow *f)
 	o->scope = f->peer_scope;
 	o->saddr = f->flags & LNT_F_NAT_DST ? f->nat_daddr : k->daddr;
 	o->sport = f->flags & LNT_F_NAT_DST ? f->nat_dport : k->dport;
-	o->daddr = f->flags & LNT_F_NAT_SRC ? f->nat_saddr : k->saddr;
-	o->dport = f->flags & LNT_F_NAT_SRC ? f->nat_sport : k->sport;
-	s->kept.flags = (f->flags & LNT_F_NAT_DST ? LNT_F_NAT_SRC : 0) |
-		(f->flags & LNT_F_NAT_SRC ? LNT_F_NAT_DST : 0);
+	o->daddr = k->saddr;
+	o->dport = k->sport;
+	s->kept.flags = f->flags & LNT_F_NAT_DST ? LNT_F_NAT_SRC : 0;
+	if (f->flags & LNT_F_DSR) {
+		s->kept.carried.addr = f->nat_saddr;
+		s->kept.carried.port = f->nat_sport;
+	} else if (f->flags & LNT_F_NAT_SRC) {
+		o->daddr = f->nat_saddr;
+		o->dport = f->nat_sport;
+		s->kept.flags |= LNT_F_NAT_DST;
+	}
 	s->kept.saddr = k->daddr;
 	s->kept.sport = k->dport;
 	s->kept.daddr = k->saddr;
@@ -163,9 +196,22 @@ static __always_inline bool is_hosts_own(const struct lnt_flow_key *key)
 		!bpf_map_lookup_elem(&endpoints, &key->saddr);
 }
 
+/*
+ * Whether a second packet of the opener is enough. What has a handshake must be answered, or a
+ * flood of its openers would fill the flows; where the answers go another way, it must have gone
+ * on.
+ */
+static __always_inline bool may_establish(const struct scratch *s)
+{
+	if (!has_handshake(s->d.orig.proto))
+		return true;
+	return s->d.fwd.flags & LNT_F_DSR && !(s->p.flags & PKT_SYN);
+}
+
 /* A packet of a connection that is new, or that has only been heard from this side. */
 static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 {
+	struct lnt_flow *f = &s->d.fwd;
 	struct lnt_pending *known;
 	int r;
 
@@ -175,6 +221,7 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 		return LNT_NEXT;
 	__builtin_memset(&s->kept, 0, sizeof(s->kept));
 	s->kept.host = s->p.key.scope & LNT_SCOPE_TO_POD && !ctx->ingress_ifindex;
+	s->kept.carried = s->carried;
 	s->d.orig = s->p.key;
 	r = decide(ctx);
 	if (r == DECIDE_NOT_OURS)
@@ -199,11 +246,14 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 	 */
 	if (s->p.flags & PKT_SYN && !bpf_map_delete_elem(&flows, &s->d.orig))
 		bpf_map_delete_elem(&flows, &s->reply_key);
-	/* What has a handshake must be answered, or a flood of anything but SYNs would fill the
-	 * flows. */
-	if (!known || has_handshake(s->d.orig.proto) || !establish(s))
+	if (!known || !may_establish(s) || !establish(s))
 		bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_ANY);
-	return flow_forward(ctx, &s->d.fwd, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
+	if (f->flags & LNT_F_DSR) {
+		f = slow_dsr(ctx, s, f);
+		if (!f)
+			return slow_drop(ctx, s, LNT_DROP_INTERNAL);
+	}
+	return flow_forward(ctx, f, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
 }
 
 /*
@@ -255,6 +305,11 @@ static __noinline int slow_error(struct __sk_buff *ctx, struct scratch *s)
 	}
 	if (f->action == LNT_ACT_DROP)
 		return slow_drop(ctx, s, f->reason);
+	if (f->action == LNT_ACT_DSR) {
+		s->flow = *f;
+		s->flow.action = LNT_ACT_NEIGH;
+		f = &s->flow;
+	}
 	if (f->action != LNT_ACT_STACK && hop_limit(ctx) <= 1)
 		return slow_drop(ctx, s, LNT_DROP_TTL);
 	if (f->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST) && nat_rewrite_error(ctx, f, &s->p))
@@ -400,7 +455,12 @@ static __noinline int slow_from_node(struct __sk_buff *ctx)
 	}
 	if (addr_is_multicast(&s->p.outer_daddr))
 		return LNT_NEXT;
-	return slow_unicast(ctx, s);
+	r = dsr_receive(ctx, &s->p, &s->carried);
+	if (r)
+		return slow_drop(ctx, s, r);
+	r = slow_unicast(ctx, s);
+	s->carried.port = 0;
+	return r;
 }
 
 /* What the node's stack sends out: answers of its own sockets to clients of an outside service. */

@@ -11,12 +11,30 @@
 static __always_inline void reverse_key(
 	const struct lnt_flow_key *k, const struct lnt_flow *f, struct lnt_flow_key *rk)
 {
+	bool from_nat = (f->flags & (LNT_F_NAT_SRC | LNT_F_DSR)) == LNT_F_NAT_SRC;
+
 	rk->saddr = f->flags & LNT_F_NAT_DST ? f->nat_daddr : k->daddr;
 	rk->sport = f->flags & LNT_F_NAT_DST ? f->nat_dport : k->dport;
-	rk->daddr = f->flags & LNT_F_NAT_SRC ? f->nat_saddr : k->saddr;
-	rk->dport = f->flags & LNT_F_NAT_SRC ? f->nat_sport : k->sport;
+	rk->daddr = from_nat ? f->nat_saddr : k->saddr;
+	rk->dport = from_nat ? f->nat_sport : k->sport;
 	rk->proto = k->proto;
 	rk->scope = f->peer_scope;
+}
+
+/*
+ * How long an opener's entry stays that will never see a reply. What was said in a few packets may
+ * not have been heard by anybody, so that a flood of those goes soon.
+ */
+#define ONE_WAY_BELIEVED 8
+
+static __always_inline __u16 one_way_limit(
+	const struct lnt_flow_key *key, const struct lnt_flow *f, const struct lnt_sweep *s)
+{
+	if (key->proto != IPPROTO_TCP)
+		return s->other_idle;
+	if (f->flags & LNT_F_RST)
+		return s->closing_idle;
+	return f->flags & LNT_F_FIN || f->packets < ONE_WAY_BELIEVED ? s->other_idle : s->tcp_idle;
 }
 
 static long sweep_one(
@@ -29,6 +47,16 @@ static long sweep_one(
 	s->seen++;
 	if (f->idle != 0xffff)
 		f->idle++;
+	if ((f->flags & (LNT_F_DSR | LNT_F_REPLY)) == LNT_F_DSR) {
+		/* Said once more, should the other node have forgotten. */
+		if (key->proto == IPPROTO_UDP && f->action == LNT_ACT_NEIGH)
+			f->action = LNT_ACT_DSR;
+		if (f->idle <= one_way_limit(key, f, s))
+			return 0;
+		bpf_map_delete_elem(&flows, key);
+		s->removed++;
+		return 0;
+	}
 	reverse_key(key, f, &rk);
 	other = bpf_map_lookup_elem(&flows, &rk);
 	if (has_handshake(key->proto)) {

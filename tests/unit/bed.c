@@ -9,8 +9,11 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 static const char *const addrs[N_WHO][2] = {
 	[A] = {"10.1.0.10", "fd00:1::10"},
@@ -145,6 +148,15 @@ void bed_route_world(struct bed *b, bool present)
 	r.gw = ip(gateway[!bed_is4(b)]);
 	r.has_gw = true;
 	must(b, lnt_route_del(b->nl, &r, &b->err), "delete the default route");
+}
+
+void bed_wire_mtu(struct bed *b, unsigned mtu)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq req = {.ifr_mtu = (int)mtu};
+
+	assert_non_null(if_indextoname(b->dev[DEV_WIRE], req.ifr_name));
+	assert_int_equal(ioctl(fd, SIOCSIFMTU, &req), 0);
 }
 
 /* --- the programs ----------------------------------------------------------------------------- */
@@ -324,7 +336,8 @@ int bed_run_raw(struct bed *b, int hook, const struct pkt *p, unsigned repeat, u
 	if (bpf_prog_test_run_opts(bpf_program__fd(prog), &opts))
 		fail_msg("test run of %s: %s", bpf_program__name(prog), strerror(errno));
 	b->out.len = opts.data_size_out;
-	b->out.l4 = p->l4;
+	b->out.l4 =
+		b->out.data[12] == 0x08 || b->out.data[12] == 0x86 ? pkt_find_l4(&b->out) : p->l4;
 	if (ret_ns)
 		*ret_ns = opts.duration;
 	return (int)opts.retval;

@@ -164,11 +164,25 @@ void bed_deny(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity,
 void bed_disallow(struct bed *b); /* all of all policies */
 /* A service at VIP with one backend, or with none for @backend < 0. */
 void bed_service(struct bed *b, uint8_t proto, uint16_t port, int backend, uint16_t backend_port);
+/* A frontend for clients from outside, with one backend unless that is negative. */
+struct bed_frontend {
+	int at; /* who; N_WHO: the family's unspecified address */
+	uint8_t proto;
+	uint16_t port;
+	uint32_t flags; /* enum lnt_service_flag */
+	enum lnt_frontend_kind kind;
+	int backend;
+	uint16_t backend_port;
+};
+void bed_frontend(struct bed *b, const struct bed_frontend *f);
+/* Of all frontends' clients with LNT_SVC_RANGES: @who is let in. */
+void bed_range(struct bed *b, const struct bed_frontend *f, int who);
 void bed_bump(struct bed *b); /* raises the epoch */
 void bed_sweep(struct bed *b, struct lnt_sweep *s);
 
 /* The event of the last drop. Returns false when there is none. */
 bool bed_event(struct bed *b, struct lnt_event *ret_event);
+void bed_wire_mtu(struct bed *b, unsigned mtu); /* until it is set again */
 /* Makes the route to WORLD appear and go. */
 void bed_route_world(struct bed *b, bool present);
 

@@ -215,6 +215,43 @@ void bed_service(struct bed *b, uint8_t proto, uint16_t port, int backend, uint1
 	put(b->skel->maps.services, &k, &v);
 }
 
+static uint32_t frontend_set(const struct bed_frontend *f)
+{
+	return 2000000u + f->port * 16u + (uint32_t)f->kind * 8u + (uint32_t)f->proto % 8;
+}
+
+void bed_frontend(struct bed *b, const struct bed_frontend *f)
+{
+	struct lnt_service_key k = {
+		.port = htons(f->port), .proto = f->proto, .kind = (__u8)f->kind};
+	struct lnt_service_value v = {.set = frontend_set(f),
+		.count = f->backend >= 0,
+		.ext_set = frontend_set(f),
+		.ext_count = f->backend >= 0,
+		.flags = f->flags};
+	struct lnt_backend_key bk = {.set = v.set};
+	struct lnt_backend_value bv = {.port = htons(f->backend_port)};
+
+	if (f->at < N_WHO)
+		k.addr = bed_addr(b, f->at);
+	else if (bed_is4(b))
+		k.addr = lnt_addr_from4(0);
+	if (f->backend >= 0) {
+		bv.addr = bed_addr(b, f->backend);
+		put(b->skel->maps.backends, &bk, &bv);
+	}
+	put(b->skel->maps.services, &k, &v);
+}
+
+void bed_range(struct bed *b, const struct bed_frontend *f, int who)
+{
+	struct lnt_range_key k = {
+		.prefixlen = 32 + 128, .set = frontend_set(f), .addr = bed_addr(b, who)};
+	struct lnt_cidr_value v = {};
+
+	put(b->skel->maps.ranges, &k, &v);
+}
+
 void bed_bump(struct bed *b)
 {
 	struct lnt_state s = {.epoch = ++b->epoch};
@@ -256,7 +293,7 @@ void bed_reset(struct bed *b, int family)
 	struct bpf_map *const dynamic[] = {b->skel->maps.flows, b->skel->maps.pending,
 		b->skel->maps.frags, b->skel->maps.endpoints, b->skel->maps.devices,
 		b->skel->maps.peers, b->skel->maps.cidrs, b->skel->maps.policy,
-		b->skel->maps.services, b->skel->maps.backends};
+		b->skel->maps.services, b->skel->maps.backends, b->skel->maps.ranges};
 
 	b->family = family;
 	for (size_t i = 0; i < ARRAY_SIZE(dynamic); i++)

@@ -114,12 +114,31 @@ static uint8_t proto_of(const struct pkt *p, bool *ret_frag)
 		return p->data[L3 + 9];
 	}
 	while (off < p->l4) {
+		size_t more = proto == IPPROTO_FRAGMENT ? 0 : p->data[off + 1];
+
 		if (proto == IPPROTO_FRAGMENT)
 			*ret_frag = get16(p, off + 2) & 0xfff9;
 		proto = p->data[off];
-		off += 8;
+		off += 8 * (more + 1);
 	}
 	return proto;
+}
+
+uint16_t pkt_find_l4(const struct pkt *p)
+{
+	uint8_t next = p->data[L3 + 6];
+	size_t off = L3 + 40;
+
+	if (is4(p))
+		return (uint16_t)(L3 + (p->data[L3] & 15) * 4u);
+	while (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
+		next == IPPROTO_FRAGMENT) {
+		size_t more = next == IPPROTO_FRAGMENT ? 0 : p->data[off + 1];
+
+		next = p->data[off];
+		off += 8 * (more + 1);
+	}
+	return (uint16_t)off;
 }
 
 static uint16_t l4_sum(const struct pkt *p, uint8_t proto)

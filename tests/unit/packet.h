@@ -84,6 +84,8 @@ void pkt_fragment(
 	struct pkt *p, const struct pkt *whole, size_t off, size_t len, bool more, uint32_t id);
 void pkt_set_ttl(struct pkt *p, uint8_t ttl);
 uint8_t pkt_ttl(const struct pkt *p);
+/* Where the transport header is by the packet's own account. */
+uint16_t pkt_find_l4(const struct pkt *p);
 /* Recomputes lengths and checksums after a change. */
 void pkt_seal(struct pkt *p);
 
