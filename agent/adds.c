@@ -17,9 +17,17 @@ struct lnt_add {
 	struct lnt_agent *agent;
 	struct lnt_cni_conn *conn; /* NULL: answered, or its plugin is gone */
 	uv_timer_t timer;
+	uint64_t start; /* uv_hrtime() */
 	char container_id[LNT_CONTAINER_ID_MAX + 1];
 	char ifname[IFNAMSIZ];
 };
+
+static void reply(struct lnt_agent *a, enum lnt_cni_op op, struct lnt_cni_conn *conn, unsigned code,
+	const char *msg)
+{
+	lnt_stats_cni(&a->stats, op, (int)code);
+	lnt_cni_reply(conn, code, msg);
+}
 
 static void add_closed(uv_handle_t *h)
 {
@@ -45,7 +53,9 @@ static void add_fail(struct lnt_add *add, const char *msg)
 	lnt_registry_remove(&a->registry, add->container_id, add->ifname);
 	lnt_agent_mark(a, LNT_DIRTY_POLICY);
 	if (add->conn)
-		lnt_cni_reply(add->conn, LNT_CNI_TRY_AGAIN_LATER, msg);
+		reply(a, LNT_OP_ADD, add->conn, LNT_CNI_TRY_AGAIN_LATER, msg);
+	else
+		lnt_stats_cni(&a->stats, LNT_OP_ADD, -1);
 	add_unlink(add);
 }
 
@@ -76,7 +86,8 @@ void lnt_adds_settle(struct lnt_agent *a)
 			continue;
 		log_debug("endpoint %s/%s (%s) is programmed", ep->pod_ns, ep->pod_name,
 			ep->host_ifname);
-		lnt_cni_reply(add->conn, 0, "");
+		lnt_histogram_add(&a->stats.adds, (double)(uv_hrtime() - add->start) / 1e9);
+		reply(a, LNT_OP_ADD, add->conn, 0, "");
 		add_unlink(add);
 	}
 }
@@ -94,21 +105,22 @@ static void handle_add(struct lnt_agent *a, struct lnt_cni_conn *conn, const cJS
 	struct lnt_add *add;
 
 	if (!a->ready) {
-		lnt_cni_reply(conn, LNT_CNI_TRY_AGAIN_LATER, a->why_not);
+		reply(a, LNT_OP_ADD, conn, LNT_CNI_TRY_AGAIN_LATER, a->why_not);
 		return;
 	}
 	if (lnt_endpoint_from_json(cJSON_GetObjectItem(req, "endpoint"), &e, &ep)) {
-		lnt_cni_reply(conn, LNT_CNI_DECODE_FAILURE, e.msg);
+		reply(a, LNT_OP_ADD, conn, LNT_CNI_DECODE_FAILURE, e.msg);
 		return;
 	}
 	add = calloc(1, sizeof(*add));
 	if (!add || lnt_registry_put(&a->registry, &ep)) {
 		free(add);
-		lnt_cni_reply(conn, LNT_CNI_TRY_AGAIN_LATER, "out of memory");
+		reply(a, LNT_OP_ADD, conn, LNT_CNI_TRY_AGAIN_LATER, "out of memory");
 		return;
 	}
 	add->agent = a;
 	add->conn = conn;
+	add->start = uv_hrtime();
 	strcpy(add->container_id, ep.container_id);
 	strcpy(add->ifname, ep.ifname);
 	uv_timer_init(&a->loop, &add->timer);
@@ -126,14 +138,15 @@ static void handle_del(struct lnt_agent *a, struct lnt_cni_conn *conn, const cJS
 	const char *ifname = cJSON_GetStringValue(cJSON_GetObjectItem(req, "ifname"));
 
 	if (!id || !ifname) {
-		lnt_cni_reply(conn, LNT_CNI_DECODE_FAILURE, "del needs containerID and ifname");
+		reply(a, LNT_OP_DEL, conn, LNT_CNI_DECODE_FAILURE,
+			"del needs containerID and ifname");
 		return;
 	}
 	if (lnt_registry_remove(&a->registry, id, ifname)) {
 		a->dirty |= LNT_DIRTY_POLICY;
 		lnt_agent_turn(a);
 	}
-	lnt_cni_reply(conn, 0, "");
+	reply(a, LNT_OP_DEL, conn, 0, "");
 }
 
 static void handle_check(struct lnt_agent *a, struct lnt_cni_conn *conn, const cJSON *req)
@@ -142,12 +155,12 @@ static void handle_check(struct lnt_agent *a, struct lnt_cni_conn *conn, const c
 	struct lnt_err e = {};
 
 	if (lnt_endpoint_from_json(cJSON_GetObjectItem(req, "endpoint"), &e, &ep))
-		lnt_cni_reply(conn, LNT_CNI_DECODE_FAILURE, e.msg);
+		reply(a, LNT_OP_CHECK, conn, LNT_CNI_DECODE_FAILURE, e.msg);
 	else if (!a->sync || !lnt_sync_has_endpoint(a->sync, &ep))
-		lnt_cni_reply(conn, LNT_CNI_CHECK_FAILED,
+		reply(a, LNT_OP_CHECK, conn, LNT_CNI_CHECK_FAILED,
 			"the endpoint is not in the agent's maps with this device and MAC");
 	else
-		lnt_cni_reply(conn, 0, "");
+		reply(a, LNT_OP_CHECK, conn, 0, "");
 }
 
 static void request(void *ctx, struct lnt_cni_conn *conn, const cJSON *req)
@@ -156,11 +169,11 @@ static void request(void *ctx, struct lnt_cni_conn *conn, const cJSON *req)
 	struct lnt_agent *a = ctx;
 
 	if (!op)
-		lnt_cni_reply(conn, LNT_CNI_DECODE_FAILURE, "the request has no op");
+		reply(a, LNT_OP_OTHER, conn, LNT_CNI_DECODE_FAILURE, "the request has no op");
 	else if (!strcmp(op, "status") && a->ready)
-		lnt_cni_reply(conn, 0, "");
+		reply(a, LNT_OP_STATUS, conn, 0, "");
 	else if (!strcmp(op, "status"))
-		lnt_cni_reply(conn, LNT_CNI_NOT_AVAILABLE, a->why_not);
+		reply(a, LNT_OP_STATUS, conn, LNT_CNI_NOT_AVAILABLE, a->why_not);
 	else if (!strcmp(op, "add"))
 		handle_add(a, conn, req);
 	else if (!strcmp(op, "del"))
@@ -168,7 +181,8 @@ static void request(void *ctx, struct lnt_cni_conn *conn, const cJSON *req)
 	else if (!strcmp(op, "check"))
 		handle_check(a, conn, req);
 	else
-		lnt_cni_reply(conn, LNT_CNI_DECODE_FAILURE, "the request's op is not known");
+		reply(a, LNT_OP_OTHER, conn, LNT_CNI_DECODE_FAILURE,
+			"the request's op is not known");
 }
 
 static void gone(void *ctx, struct lnt_cni_conn *conn)

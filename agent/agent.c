@@ -17,6 +17,7 @@
 #include <malloc.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define SWEEP_MS       10000
 #define SWEEP_TCP_IDLE 800 /* 2 h 13 min: RFC 5382 asks for 2 h 4 min at least */
@@ -176,8 +177,10 @@ static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 
 	r = lnt_compile_policy(
 		a->store, a->opt->node_name, a->registry.eps, a->registry.n, e, &state);
-	if (!r)
+	if (!r) {
+		a->stats.identities = state.n_identities;
 		r = lnt_devices_add_host_peers(a->nl, &state, e);
+	}
 	for (size_t i = 0; !r && i < state.n_problems; i++) {
 		const struct lnt_meta policy = {
 			.kind = LNT_KIND_NETWORKPOLICY,
@@ -299,6 +302,9 @@ void lnt_agent_turn(struct lnt_agent *a)
 	uv_timer_stop(&a->turn);
 	r = turn_domains(a, &e, &writes);
 	a->turn_ms = (uv_hrtime() - start) / 1000000;
+	lnt_histogram_add(&a->stats.turns, (double)(uv_hrtime() - start) / 1e9);
+	a->stats.turns_failed += r < 0;
+	a->stats.writes += writes;
 	log_debug("turn: %zu write(s), %llu us", writes,
 		(unsigned long long)(uv_hrtime() - start) / 1000);
 	lnt_serving_dirty(a);
@@ -374,10 +380,14 @@ static void on_sweep(uv_timer_t *timer)
 		a->drain_again = false;
 		drain(a);
 	}
-	if (lnt_datapath_sweep(a->opt->bpf_root, &s, &e))
+	if (lnt_datapath_sweep(a->opt->bpf_root, &s, &e)) {
 		log_error("%s", e.msg);
-	else if (s.removed)
+		return;
+	}
+	if (s.removed)
 		log_debug("sweep: %u of %u flows removed", s.removed, s.seen);
+	a->stats.sweeps++;
+	a->stats.flows = s.seen - s.removed;
 }
 
 /* --- life --------------------------------------------------------------------------------------
@@ -450,7 +460,11 @@ static int start(struct lnt_agent *a, struct lnt_err *e)
 
 int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 {
-	struct lnt_agent a = {.opt = opt, .policy_notices.sink = &a.notices};
+	struct lnt_agent a = {
+		.opt = opt,
+		.policy_notices.sink = &a.notices,
+		.stats.started = time(NULL),
+	};
 	int r;
 
 	uv_loop_init(&a.loop);

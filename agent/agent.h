@@ -12,6 +12,7 @@
 #include "agent/notices.h"
 #include "agent/options.h"
 #include "agent/registry.h"
+#include "agent/stats.h"
 #include "agent/sync/sync.h"
 
 enum lnt_dirty {
@@ -47,6 +48,7 @@ struct lnt_agent {
 
 	struct lnt_config loaded; /* what the programs were loaded with */
 	struct lnt_node_devices devices;
+	struct lnt_stats stats;
 	struct lnt_notice_sink notices;
 	struct lnt_notices policy_notices;
 	struct lnt_services *services; /* compiled, from turn to turn */

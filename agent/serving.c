@@ -8,7 +8,7 @@
  */
 #define LNT_LOG "http"
 #include "agent/serving.h"
-#include "agent/serve/health_checks.h"
+#include "agent/metrics.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
@@ -75,6 +75,15 @@ static bool refuse(const struct lnt_request *req, struct lnt_answer *ret_answer)
 	return true;
 }
 
+static void say_metrics(const struct lnt_agent *a, struct lnt_answer *ret_answer)
+{
+	struct lnt_answer answer = {
+		.status = 200, .type = "text/plain; version=0.0.4; charset=utf-8"};
+
+	answer.body = lnt_metrics_text(lnt_agent_metrics, lnt_n_agent_metrics, a, &answer.len);
+	*ret_answer = answer;
+}
+
 static void answer_admin(void *ctx, const struct lnt_request *req, struct lnt_answer *ret_answer)
 {
 	const struct lnt_agent *a = ctx;
@@ -85,8 +94,10 @@ static void answer_admin(void *ctx, const struct lnt_request *req, struct lnt_an
 		say_text(ret_answer, 200, "ok");
 	else if (!strcmp(req->path, "/readyz"))
 		say_text(ret_answer, a->ready ? 200 : 503, a->ready ? "ok" : a->why_not);
+	else if (!strcmp(req->path, "/metrics"))
+		say_metrics(a, ret_answer);
 	else
-		say_text(ret_answer, 404, "/healthz, /readyz");
+		say_text(ret_answer, 404, "/healthz, /readyz, /metrics");
 }
 
 /*
@@ -171,6 +182,12 @@ void lnt_serving_services(struct lnt_agent *a)
 		log_error("out of memory for health checks; some are not served");
 	else
 		s->health_version = version;
+}
+
+struct lnt_health_stats lnt_serving_health_stats(const struct lnt_agent *a)
+{
+	return a->serving ? lnt_health_checks_stats(a->serving->checks)
+			  : (struct lnt_health_stats){};
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

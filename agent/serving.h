@@ -5,6 +5,7 @@
  * ask of a service proxy (--healthz-bind-address), and the services' healthCheckNodePorts.
  */
 #include "agent/agent.h"
+#include "agent/serve/health_checks.h"
 
 /* Listens at the first two; a port that is taken is no failure, it is tried again. */
 int lnt_serving_open(struct lnt_agent *a, struct lnt_err *e);
@@ -12,6 +13,9 @@ void lnt_serving_close(struct lnt_agent *a);
 
 /* The services are in the maps: their health checks follow. */
 void lnt_serving_services(struct lnt_agent *a);
+
+/* Zero before the agent serves. */
+struct lnt_health_stats lnt_serving_health_stats(const struct lnt_agent *a);
 
 /* a->dirty has changed: for how long services have been waiting is what makes the proxy unwell. */
 void lnt_serving_dirty(struct lnt_agent *a);

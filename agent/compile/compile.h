@@ -59,6 +59,7 @@ struct lnt_policy_state {
 	size_t n_rules;
 	struct lnt_policy_problem *problems; /* of all policies, sorted by namespace and name */
 	size_t n_problems;
+	uint32_t n_identities; /* that pods have */
 };
 
 /*

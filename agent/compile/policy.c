@@ -110,6 +110,7 @@ static int compile(const struct lnt_store *st, const char *node_name,
 		lnt_identities_seal(&ids) || fill_addresses(&claims, &ids, &locals, s) ||
 		lnt_entries_build(&rules, &ids, &locals, s))
 		return -ENOMEM;
+	s->n_identities = (uint32_t)ids.sets.n;
 	return fill_problems(&rules, &locals, s);
 }
 

@@ -208,6 +208,89 @@ time.sleep(60)"
 	status_is 404 net "$(node_ip4 n1):10256/else"
 }
 
+# metric NODE SERIES...: their values; the whole answer has to be in the format.
+metric() {
+	in_node "$1" curl -s -m 5 http://127.0.0.1:9880/metrics >"$LNT_DIR/metrics"
+	"$LNT_TOP/tests/lib/metrics.py" "${@:2}" <"$LNT_DIR/metrics"
+}
+metric_is() { [ "$(metric "$1" "$2")" = "$3" ] || fail "$2: $(metric "$1" "$2")"; }
+metric_above() { [ "$(metric "$1" "$2")" -gt "$3" ] || fail "$2: $(metric "$1" "$2")"; }
+
+@test "metrics: are in the format, and are the documented ones" {
+	local documented
+	documented=$(sed -n 's/^| `\([a-z_]*\)` .*/\1/p' "$LNT_TOP/docs/metrics.md")
+	[ "$(metric n1)" = "$documented" ]
+	status_is 200 n1 127.0.0.1:9880/metrics
+	head_has 'content-type: text/plain; version=0.0.4; charset=utf-8'
+}
+
+@test "metrics: count what happens" {
+	local adds drops
+	metric_is n1 linnet_ready 1
+	metric_is n1 linnet_endpoints 1
+	metric_is n1 'linnet_map_entries{map="endpoints"}' 2
+	metric_is n1 'linnet_objects{kind="Pod"}' 2
+	metric_is n1 'linnet_watch_connected{resource="services"}' 1
+	metric_is n1 linnet_health_checks 1
+	metric_above n1 'linnet_health_check_answers_total{code="200"}' 0
+	metric_above n1 linnet_turn_seconds_count 0
+	wait_until 15 metric n1 'linnet_map_entries{map="flows"}'
+	metric_above n1 'linnet_map_max_entries{map="flows"}' 1000
+	[ "$(metric n1 process_resident_memory_bytes)" -lt $((16 << 20)) ]
+	adds=$(metric n1 'linnet_cni_requests_total{op="add",code="0"}')
+	pod_add n1 lab/guest
+	metric_is n1 'linnet_cni_requests_total{op="add",code="0"}' $((adds + 1))
+	metric_is n1 linnet_endpoints 2
+	metric_above n1 linnet_writes_total 0
+	metric_is n1 linnet_cni_add_seconds_count "$(metric n1 'linnet_cni_requests_total{op="add",code="0"}')"
+	drops=$(metric n1 'linnet_drops_total{reason="policy-ingress"}')
+	apply <<-EOF
+		apiVersion: networking.k8s.io/v1
+		kind: NetworkPolicy
+		metadata: {name: closed, namespace: lab}
+		spec: {podSelector: {matchLabels: {app: web}}}
+	EOF
+	soon_blocked lab/guest tcp lab/one 8080
+	metric_above n1 'linnet_drops_total{reason="policy-ingress"}' "$drops"
+	metric_is n1 'linnet_objects{kind="NetworkPolicy"}' 1
+	no_policies
+	soon_reaches lab/guest tcp lab/one 8080
+	pod_del lab/guest
+	metric_is n1 linnet_endpoints 1
+	metric_above n1 'linnet_cni_requests_total{op="del",code="0"}' 0
+}
+
+@test "metrics: tell of notices and of ports that are taken" {
+	background "$LNT_DIR/taker.pid" "$LNT_DIR/taker.log" '' n1 \
+		socat TCP-LISTEN:31004,bind=172.31.0.11,fork,reuseaddr SYSTEM:'echo mine'
+	wait_until 5 listens n1 31004
+	apply <<-EOF
+		apiVersion: v1
+		kind: Service
+		metadata: {name: late, namespace: lab}
+		spec:
+		  type: LoadBalancer
+		  externalTrafficPolicy: Local
+		  healthCheckNodePort: 31004
+		  externalIPs: [127.0.0.9]
+		  selector: {app: web}
+		  ports: [{port: 80, targetPort: 8080}]
+	EOF
+	wait_until 5 metric_is n1 'linnet_notices{kind="Service",reason="FailedToStartServiceHealthcheck"}' 1
+	metric_is n1 linnet_health_checks 2
+	metric_is n1 linnet_health_checks_failing 1
+	metric_is n1 'linnet_notices{kind="Service",reason="PartlyServed"}' 1
+	wait_until 5 metric_is n2 linnet_health_checks 2
+	metric_is n2 linnet_health_checks_failing 0
+	end_process "$LNT_DIR/taker.pid" TERM
+	wait_until 10 metric_is n1 linnet_health_checks_failing 0
+	metric_is n1 'linnet_notices{kind="Service",reason="FailedToStartServiceHealthcheck"}' 0
+	kc -n lab delete service late >/dev/null
+	wait_until 5 metric_is n1 'linnet_notices{kind="Service",reason="PartlyServed"}' 0
+	metric_above n1 'linnet_notices_total{kind="Service",reason="PartlyServed"}' 0
+	metric_is n1 linnet_health_checks 1
+}
+
 @test "the agent: is alive, and ready when it can carry pods, to its own node only" {
 	status_is 200 n1 127.0.0.1:9880/healthz
 	status_is 200 n1 127.0.0.1:9880/readyz
