@@ -428,8 +428,9 @@ static int start_kube(struct lnt_agent *a, struct lnt_err *e)
 	struct lnt_kube_config cfg = {};
 	int r;
 
-	r = a->opt->kubeconfig ? lnt_kube_config_load(a->opt->kubeconfig, e, &cfg)
-			       : lnt_kube_config_in_cluster(NULL, e, &cfg);
+	r = a->opt->kubeconfig
+		? lnt_kube_config_load(a->opt->kubeconfig, e, &cfg)
+		: lnt_kube_config_in_cluster(NULL, a->opt->kube_host, a->opt->kube_port, e, &cfg);
 	if (r)
 		return r;
 	a->services = lnt_services_new(service_notice, a);

@@ -17,11 +17,15 @@ enum {
 	OPT_NODEPORT_ADDRESSES,
 	OPT_HTTP_ADDRESS,
 	OPT_HEALTHZ_ADDRESS,
+	OPT_KUBE_HOST,
+	OPT_KUBE_PORT,
 };
 
 static const struct option longs[] = {
 	{"node-name", required_argument, NULL, 'n'},
 	{"kubeconfig", required_argument, NULL, 'k'},
+	{"kubernetes-service-host", required_argument, NULL, OPT_KUBE_HOST},
+	{"kubernetes-service-port", required_argument, NULL, OPT_KUBE_PORT},
 	{"bpf-root", required_argument, NULL, 'b'},
 	{"cgroup-root", required_argument, NULL, 'g'},
 	{"run-dir", required_argument, NULL, 'r'},
@@ -44,6 +48,10 @@ static void usage(FILE *to)
 	      "  --node-name NAME     this node's name in Kubernetes (default: $NODE_NAME, "
 	      "hostname)\n"
 	      "  --kubeconfig FILE    credentials (default: the pod's service account)\n"
+	      "  --kubernetes-service-host HOST, --kubernetes-service-port PORT\n"
+	      "                       the API server for those (default: "
+	      "$KUBERNETES_SERVICE_HOST,\n"
+	      "                       $KUBERNETES_SERVICE_PORT; with a HOST 6443)\n"
 	      "  --bpf-root DIR       bpffs to pin in, mounted if it is not (" LNT_BPF_ROOT ")\n"
 	      "  --cgroup-root DIR    cgroup v2 whose sockets see services (default: its mount)\n"
 	      "  --run-dir DIR        sockets and records, volatile (/run/linnet)\n"
@@ -184,6 +192,12 @@ static int parse_one(int c, char *arg, struct lnt_options *o)
 		return parse_bind(arg, &o->http);
 	case OPT_HEALTHZ_ADDRESS:
 		return parse_bind(arg, &o->healthz);
+	case OPT_KUBE_HOST:
+		o->kube_host = arg;
+		return 0;
+	case OPT_KUBE_PORT:
+		o->kube_port = arg;
+		return 0;
 	case OPT_LOAD_ONLY:
 		o->mode = LNT_MODE_LOAD_ONLY;
 		return 0;
@@ -220,6 +234,12 @@ int lnt_options_parse(int argc, char **argv, struct lnt_options *ret_opt)
 	}
 	if (optind < argc) {
 		fprintf(stderr, "linnetd: unexpected argument '%s'\n", argv[optind]);
+		return -EINVAL;
+	}
+	if (o.kubeconfig && (o.kube_host || o.kube_port)) {
+		fputs("linnetd: a --kubeconfig names its own API server; give no "
+		      "--kubernetes-service-host and -port with it\n",
+			stderr);
 		return -EINVAL;
 	}
 	if (!o.node_name)

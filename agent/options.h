@@ -26,6 +26,8 @@ struct lnt_options {
 	enum lnt_mode mode;
 	const char *node_name;
 	const char *kubeconfig; /* NULL: in-cluster credentials */
+	const char *kube_host;	/* where those are used; NULL: as the environment says */
+	const char *kube_port;
 	const char *bpf_root;
 	const char *cgroup_root; /* NULL: the mounted cgroup v2 */
 	const char *run_dir;

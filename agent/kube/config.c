@@ -2,6 +2,7 @@
 /* Credentials: copying, clearing, reading files, and the service account of a pod. */
 #include "agent/kube/config.h"
 
+#include "lib/addr.h"
 #include "lib/cleanup.h"
 
 #include <ctype.h>
@@ -130,30 +131,85 @@ int lnt_kube_config_ca(const struct lnt_kube_config *cfg, struct lnt_err *e, cha
 	return cfg->ca_file ? read_file(cfg->ca_file, e, ret_pem) : 0;
 }
 
-int lnt_kube_config_in_cluster(
-	const char *sa_dir, struct lnt_err *e, struct lnt_kube_config *ret_cfg)
+/* "https://host:port"; @host may be an IPv6 literal, in brackets or not. NULL: no memory. */
+static char *server_url(const char *host, const char *port)
 {
-	const char *host = getenv("KUBERNETES_SERVICE_HOST");
-	const char *port = getenv("KUBERNETES_SERVICE_PORT");
-	_cleanup_(lnt_kube_config_clear) struct lnt_kube_config cfg = {};
-	_cleanup_free_ char *text = NULL;
-	const char *open = "", *close = "";
-	int r;
+	bool bare6 = strchr(host, ':') && host[0] != '[';
+	char *url;
 
+	if (asprintf(&url, "https://%s%s%s:%s", bare6 ? "[" : "", host, bare6 ? "]" : "", port) < 0)
+		return NULL;
+	return url;
+}
+
+static bool is_port(const char *s)
+{
+	unsigned long port = 0;
+
+	if (!*s || strlen(s) > 5)
+		return false;
+	for (; isdigit((unsigned char)*s); s++)
+		port = port * 10 + (unsigned long)(*s - '0');
+	return !*s && port && port <= 65535;
+}
+
+/* Whether @s can stand for the host in a URL: a name, or an address. */
+static bool is_host(const char *s)
+{
+	struct in6_addr addr;
+	size_t n = strlen(s);
+	char inner[LNT_ADDRSTRLEN];
+
+	if (!n || n > 253)
+		return false;
+	if (strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == n)
+		return true;
+	if (s[0] == '[' && s[n - 1] == ']') {
+		s++;
+		n -= 2;
+	}
+	if (n >= sizeof(inner))
+		return false;
+	memcpy(inner, s, n);
+	inner[n] = '\0';
+	return strchr(inner, ':') && !lnt_addr_parse(inner, &addr);
+}
+
+/* What was asked for, else what kubelet says to every container. */
+static int find_server(const char *host, const char *port, struct lnt_err *e, char **ret_server)
+{
+	if (host)
+		port = port ?: LNT_KUBE_PORT;
+	else
+		host = getenv("KUBERNETES_SERVICE_HOST");
+	port = port ?: getenv("KUBERNETES_SERVICE_PORT");
 	if (!host || !*host || !port || !*port)
 		return lnt_err_set(e, -ENOENT,
 			"not in a cluster: KUBERNETES_SERVICE_HOST and _PORT are not set");
-	if (strchr(host, ':')) {
-		open = "[";
-		close = "]";
-	}
-	if (asprintf(&cfg.server, "https://%s%s%s:%s", open, host, close, port) < 0)
-		cfg.server = NULL;
+	if (!is_host(host))
+		return lnt_err_set(
+			e, -EINVAL, "the API server's host '%s' is no name and no address", host);
+	if (!is_port(port))
+		return lnt_err_set(
+			e, -EINVAL, "the API server's port '%s' is none of 1 to 65535", port);
+	*ret_server = server_url(host, port);
+	return *ret_server ? 0 : -ENOMEM;
+}
+
+int lnt_kube_config_in_cluster(const char *sa_dir, const char *host, const char *port,
+	struct lnt_err *e, struct lnt_kube_config *ret_cfg)
+{
+	_cleanup_(lnt_kube_config_clear) struct lnt_kube_config cfg = {};
+	_cleanup_free_ char *text = NULL;
+	int r = find_server(host, port, e, &cfg.server);
+
+	if (r)
+		return r;
 	if (asprintf(&cfg.ca_file, "%s/ca.crt", sa_dir ?: SA_DIR) < 0)
 		cfg.ca_file = NULL;
 	if (asprintf(&cfg.token_file, "%s/token", sa_dir ?: SA_DIR) < 0)
 		cfg.token_file = NULL;
-	if (!cfg.server || !cfg.ca_file || !cfg.token_file)
+	if (!cfg.ca_file || !cfg.token_file)
 		return -ENOMEM;
 	r = lnt_kube_config_ca(&cfg, e, &text);
 	if (r)

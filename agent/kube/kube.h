@@ -29,10 +29,18 @@ struct lnt_kube_config {
 /* Reads a kubeconfig (current context). Relative paths are relative to the file. */
 int lnt_kube_config_load(const char *path, struct lnt_err *e, struct lnt_kube_config *ret_cfg);
 
-/* In-cluster: KUBERNETES_SERVICE_HOST/_PORT and the service account's mount @sa_dir
- * ("/var/run/secrets/kubernetes.io/serviceaccount" when NULL). */
-int lnt_kube_config_in_cluster(
-	const char *sa_dir, struct lnt_err *e, struct lnt_kube_config *ret_cfg);
+/* Where an API server listens if nobody says otherwise. */
+#define LNT_KUBE_PORT "6443"
+
+/*
+ * In-cluster: the service account's mount @sa_dir ("/var/run/secrets/kubernetes.io/serviceaccount"
+ * when NULL), at the API server at @host (a name or an address, IPv6 with or without brackets) and
+ * @port (NULL: LNT_KUBE_PORT). @host NULL: at KUBERNETES_SERVICE_HOST and @port, if given, or
+ * KUBERNETES_SERVICE_PORT. That is the API server's Service, which only answers where somebody
+ * serves it: what is to serve it needs another address at its first start.
+ */
+int lnt_kube_config_in_cluster(const char *sa_dir, const char *host, const char *port,
+	struct lnt_err *e, struct lnt_kube_config *ret_cfg);
 
 void lnt_kube_config_clear(struct lnt_kube_config *cfg);
 

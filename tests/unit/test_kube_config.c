@@ -179,16 +179,71 @@ static void in_cluster(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(lnt_kube_config_in_cluster(f->dir, &f->e, &f->cfg), -ENOENT);
+	assert_int_equal(lnt_kube_config_in_cluster(f->dir, NULL, NULL, &f->e, &f->cfg), -ENOENT);
 	setenv("KUBERNETES_SERVICE_HOST", "fd00::1", 1);
 	setenv("KUBERNETES_SERVICE_PORT", "443", 1);
-	assert_int_equal(lnt_kube_config_in_cluster(f->dir, &f->e, &f->cfg), -ENOENT);
+	assert_int_equal(lnt_kube_config_in_cluster(f->dir, NULL, NULL, &f->e, &f->cfg), -ENOENT);
 	write_file(f, "ca.crt", "pem");
 	write_file(f, "token", "secret\n");
 	f->e = (struct lnt_err){};
-	assert_int_equal(lnt_kube_config_in_cluster(f->dir, &f->e, &f->cfg), 0);
+	assert_int_equal(lnt_kube_config_in_cluster(f->dir, NULL, NULL, &f->e, &f->cfg), 0);
 	assert_string_equal(f->cfg.server, "https://[fd00::1]:443");
 	assert_null(f->cfg.token);
+}
+
+/* The server's URL with this host and port asked for, or -errno. */
+static int server_of(struct fixture *f, const char *host, const char *port)
+{
+	lnt_kube_config_clear(&f->cfg);
+	f->e = (struct lnt_err){};
+	return lnt_kube_config_in_cluster(f->dir, host, port, &f->e, &f->cfg);
+}
+
+static void in_cluster_elsewhere(void **state)
+{
+	static const struct {
+		const char *host, *port, *url;
+	} good[] = {
+		{"10.0.0.1", NULL, "https://10.0.0.1:6443"},
+		{"10.0.0.1", "443", "https://10.0.0.1:443"},
+		{"fd00::5", "7443", "https://[fd00::5]:7443"},
+		{"[fd00::5]", NULL, "https://[fd00::5]:6443"},
+		{"api.example.org", "8443", "https://api.example.org:8443"},
+		{NULL, NULL, "https://10.96.0.1:443"},
+		{NULL, "6444", "https://10.96.0.1:6444"},
+	};
+	static const struct {
+		const char *host, *port;
+	} bad[] = {
+		{"https://10.0.0.1", NULL},
+		{"10.0.0.1:6443", NULL},
+		{"10.0.0.1/x", NULL},
+		{"u@h", NULL},
+		{"[fd00::5", NULL},
+		{"[api]", NULL},
+		{"10.0.0.1", "0"},
+		{"10.0.0.1", "65536"},
+		{"10.0.0.1", "https"},
+		{"10.0.0.1", "6443/x"},
+		{"10.0.0.1", "99999999999999999999"},
+	};
+	struct fixture *f = *state;
+
+	write_file(f, "ca.crt", "pem");
+	write_file(f, "token", "secret\n");
+	/* Without it in the environment as well. */
+	assert_int_equal(server_of(f, "10.0.0.1", NULL), 0);
+	assert_int_equal(server_of(f, NULL, "6443"), -ENOENT);
+	setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1", 1);
+	setenv("KUBERNETES_SERVICE_PORT", "443", 1);
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_int_equal(server_of(f, good[i].host, good[i].port), 0);
+		assert_string_equal(f->cfg.server, good[i].url);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(server_of(f, bad[i].host, bad[i].port), -EINVAL);
+		assert_non_null(strstr(f->e.msg, "API server's"));
+	}
 }
 
 static void token_file_is_read_each_time(void **state)
@@ -228,6 +283,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(kubeconfig_refuses, setup, teardown),
 		cmocka_unit_test_setup_teardown(kubeconfig_malformed, setup, teardown),
 		cmocka_unit_test_setup_teardown(in_cluster, setup, teardown),
+		cmocka_unit_test_setup_teardown(in_cluster_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(token_file_is_read_each_time, setup, teardown),
 	};
 
