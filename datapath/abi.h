@@ -382,8 +382,9 @@ struct lnt_sweep {
 	__u16 pad;
 	__u32 seen;
 	__u32 removed;
+	__u32 to_node; /* left that answer through to_node, which must stay for them */
 };
-LNT_ASSERT_SIZE(lnt_sweep, 16);
+LNT_ASSERT_SIZE(lnt_sweep, 20);
 
 /* Decided when the programs are loaded. */
 #define LNT_MAX_DEVICES 8

@@ -269,6 +269,7 @@ static __noinline int decide_target(
 {
 	__u32 scope = s->d.orig.scope;
 	struct lnt_flow *f = &s->d.fwd;
+	int r;
 
 	if (scope & LNT_SCOPE_TO_POD) {
 		if (!dst_ep || dst_ep->ifindex != (scope & ~LNT_SCOPE_TO_POD))
@@ -290,14 +291,18 @@ static __noinline int decide_target(
 	 */
 	f->dst_identity = peer_identity(&s->eff.daddr);
 	if (f->dst_identity == LNT_ID_HOST) {
-		/* The node's own answers to outside clients pass no program that translates them.
-		 */
-		if (scope == LNT_SCOPE_NODE && !cfg.has_to_node)
-			return LNT_DROP_NO_BACKEND;
 		f->action = LNT_ACT_STACK;
-		return LNT_DROP_NONE;
+	} else {
+		r = route(ctx, &s->eff.saddr, &s->eff.daddr, scope ? scope : s->ifindex, f);
+		if (r)
+			return r;
 	}
-	return route(ctx, &s->eff.saddr, &s->eff.daddr, scope ? scope : s->ifindex, f);
+	/* What the stack answers an outside client, or brings from a device that is not linnet's,
+	 * has to be translated back on its way out.
+	 */
+	if (scope == LNT_SCOPE_NODE && f->action == LNT_ACT_STACK && !cfg.has_to_node)
+		return LNT_DROP_NO_BACKEND;
+	return LNT_DROP_NONE;
 }
 
 static __always_inline void flow_set_dsr(struct lnt_flow *f, __u8 proto)

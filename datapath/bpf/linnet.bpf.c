@@ -52,7 +52,7 @@ int from_node(struct __sk_buff *ctx)
 
 /*
  * To the wire: egress of the node's devices. Attached only where a service that is open to the
- * outside has a backend in the node's own network.
+ * outside has a backend that the node's stack answers for; every packet of the node pays for it.
  */
 SEC("tc")
 int to_node(struct __sk_buff *ctx)
@@ -61,7 +61,9 @@ int to_node(struct __sk_buff *ctx)
 	__u8 flags;
 	int r = flow_fast(ctx, LNT_SCOPE_TO_NODE, &key, &flags);
 
-	if (r > FLOW_ODD)
+	if (r == FLOW_MISS)
+		return slow_miss_to_node(ctx, &key, flags);
+	if (r != FLOW_ODD)
 		return r;
 	pull_headers(ctx);
 	return slow_to_node(ctx);
@@ -125,6 +127,7 @@ int sweep(struct lnt_sweep *s)
 	bpf_for_each_map_elem(&pending, sweep_pending, &work, 0);
 	s->seen = work.seen;
 	s->removed = work.removed;
+	s->to_node = work.to_node;
 	return 0;
 }
 

@@ -298,6 +298,8 @@ static __noinline int slow_error(struct __sk_buff *ctx, struct scratch *s)
 	if (r > 0)
 		return slow_drop(ctx, s, r);
 	if (!f || r) {
+		if (s->p.key.scope == LNT_SCOPE_TO_NODE)
+			return LNT_NEXT;
 		if (bpf_map_lookup_elem(&endpoints, &s->p.outer_daddr) ||
 			s->p.key.scope != LNT_SCOPE_NODE)
 			return slow_drop(ctx, s, LNT_DROP_STRAY_ERROR);
@@ -463,19 +465,44 @@ static __noinline int slow_from_node(struct __sk_buff *ctx)
 	return r;
 }
 
-/* What the node's stack sends out: answers of its own sockets to clients of an outside service. */
+/*
+ * What the node's stack sends out that is of no known flow: the first answer of one of its own
+ * sockets to the client of an outside service. Everything else is its own, as is what it opens.
+ */
+static __noinline int slow_miss_to_node(
+	struct __sk_buff *ctx, const struct lnt_flow_key *key, __u32 flags)
+{
+	struct lnt_pending *pend;
+	struct scratch *s;
+
+	if (!key || flags & PKT_SYN)
+		return LNT_NEXT;
+	pend = bpf_map_lookup_elem(&pending, key);
+	if (!pend)
+		return LNT_NEXT;
+	s = scratch_get();
+	if (!s)
+		return TC_ACT_SHOT;
+	packet_of_fast(&s->p, key, (__u8)flags);
+	__builtin_memset(&s->why, 0, sizeof(s->why));
+	return slow_reply(ctx, s, pend);
+}
+
+/* The same, of any shape, and flows that have to be decided again. */
 static __noinline int slow_to_node(struct __sk_buff *ctx)
 {
 	struct scratch *s = scratch_get();
 	struct lnt_pending *pend;
 	struct lnt_flow *f;
 
-	if (!s || parse(ctx, LNT_SCOPE_TO_NODE, &s->p) || s->p.flags & PKT_ND)
+	if (!s || parse(ctx, LNT_SCOPE_TO_NODE, &s->p) || s->p.flags & (PKT_ND | PKT_SYN))
 		return LNT_NEXT;
 	__builtin_memset(&s->why, 0, sizeof(s->why));
+	if (s->p.flags & PKT_ERROR)
+		return slow_error(ctx, s);
 	f = bpf_map_lookup_elem(&flows, &s->p.key);
 	if (f)
-		return s->p.flags & PKT_ERROR ? slow_error(ctx, s) : slow_known(ctx, s, f);
+		return slow_known(ctx, s, f);
 	pend = bpf_map_lookup_elem(&pending, &s->p.key);
-	return pend && !(s->p.flags & PKT_ERROR) ? slow_reply(ctx, s, pend) : LNT_NEXT;
+	return pend ? slow_reply(ctx, s, pend) : LNT_NEXT;
 }

@@ -65,8 +65,10 @@ static long sweep_one(
 
 		limit = closing ? s->closing_idle : s->tcp_idle;
 	}
-	if (f->idle <= limit || (other && other->idle < limit))
+	if (f->idle <= limit || (other && other->idle < limit)) {
+		s->to_node += key->scope == LNT_SCOPE_TO_NODE;
 		return 0;
+	}
 	bpf_map_delete_elem(&flows, key);
 	s->removed++;
 	return 0;
@@ -78,5 +80,7 @@ static long sweep_pending(
 {
 	if (p->fwd.idle++ >= s->other_idle)
 		bpf_map_delete_elem(&pending, key);
+	else
+		s->to_node += key->scope == LNT_SCOPE_TO_NODE;
 	return 0;
 }

@@ -173,6 +173,7 @@ static void configure(struct bed *b, const struct bed_options *opt)
 		cfg->masq4 = ip(addrs[HOST][0]);
 		cfg->masq6 = ip(addrs[HOST][1]);
 	}
+	cfg->has_to_node = opt->to_node;
 	if (opt->max_flows)
 		assert_int_equal(bpf_map__set_max_entries(b->skel->maps.flows, opt->max_flows), 0);
 }
@@ -273,6 +274,8 @@ uint32_t bed_scope(const struct bed *b, int hook)
 {
 	if (hook == WIRE)
 		return LNT_SCOPE_NODE;
+	if (hook == OUT)
+		return LNT_SCOPE_TO_NODE;
 	return hook >= TO(0) ? b->dev[hook % 100] | LNT_SCOPE_TO_POD : b->dev[hook];
 }
 
@@ -306,9 +309,15 @@ const struct pkt *bed_out(const struct bed *b)
 	return &b->out;
 }
 
+/* The device on which a packet is seen. */
+static int device_of(int hook)
+{
+	return hook == WIRE || hook == OUT ? DEV_WIRE : hook % 100;
+}
+
 void bed_place(const struct bed *b, int hook, struct pkt *p)
 {
-	int dev = hook == WIRE ? DEV_WIRE : hook % 100;
+	int dev = device_of(hook);
 	bool inwards = hook >= TO(0) && hook != WIRE;
 
 	memcpy(&p->data[0], inwards ? b->mac[dev] : b->host_mac[dev], 6);
@@ -317,7 +326,7 @@ void bed_place(const struct bed *b, int hook, struct pkt *p)
 
 int bed_run_raw(struct bed *b, int hook, const struct pkt *p, unsigned repeat, uint32_t *ret_ns)
 {
-	struct __sk_buff ctx = {.ifindex = b->dev[hook == WIRE ? DEV_WIRE : hook % 100]};
+	struct __sk_buff ctx = {.ifindex = b->dev[device_of(hook)]};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p->data, .data_size_in = (uint32_t)p->len,
 		.data_out = b->out.data, .data_size_out = sizeof(b->out.data), .ctx_in = &ctx,
 		.ctx_size_in = sizeof(ctx), .repeat = (int)repeat);
@@ -325,9 +334,13 @@ int bed_run_raw(struct bed *b, int hook, const struct pkt *p, unsigned repeat, u
 
 	if (hook < TO(0))
 		prog = b->skel->progs.from_pod;
+	else if (hook == OUT)
+		prog = b->skel->progs.to_node;
 	else if (hook != WIRE)
 		prog = b->skel->progs.to_pod;
-	if (hook >= VIA_POD(0, 0))
+	if (hook == OUT)
+		ctx.ingress_ifindex = 0;
+	else if (hook >= VIA_POD(0, 0))
 		ctx.ingress_ifindex = b->dev[hook / 100 - 5];
 	else if (hook >= VIA(0) && hook < BACK(0))
 		ctx.ingress_ifindex = b->dev[DEV_SIDE];

@@ -45,6 +45,7 @@ enum who {
 #define VIA(pod)  (200 + (pod)) /* the host forwards it to a pod, from the device of SIDE */
 #define BACK(pod) (300 + (pod)) /* redirected to a pod by the program of its own device */
 #define WIRE	  400		/* it comes off the wire */
+#define OUT	  401		/* the host's stack sends it onto the wire */
 /* The stack forwards it from a pod to another, as it does for a port of the host's own NAT. */
 #define VIA_POD(src, pod) (500 + 100 * (src) + (pod))
 
@@ -60,6 +61,7 @@ struct bed_options {
 	uint32_t max_flows;		       /* 0: as the datapath has it */
 	uint16_t masq_port_min, masq_port_max; /* 0: 40000 to 40999 */
 	bool no_masquerade;
+	bool to_node; /* the programs are told that to_node is attached */
 };
 
 /*

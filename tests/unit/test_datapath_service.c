@@ -63,6 +63,29 @@ static void backend_is_host(void **state)
 	}
 }
 
+/* Without to_node nobody would translate what the stack sends back to a client outside. */
+static void backend_of_the_stack(void **state)
+{
+	static const int backends[] = {HOST, SIDE};
+	struct bed *b = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct bed_frontend f = {.at = HOST,
+			.proto = IPPROTO_TCP,
+			.port = 30080,
+			.flags = LNT_SVC_EXTERNAL,
+			.backend = backends[i],
+			.backend_port = 8080};
+
+		bed_frontend(b, &f);
+		f.proto = IPPROTO_UDP;
+		bed_frontend(b, &f);
+		REFUSES(b, LNT_DROP_NO_BACKEND, tcp(b, WIRE, WORLD, 1000, HOST, 30080, SYN));
+		REFUSES(b, LNT_DROP_NO_BACKEND, udp(b, WIRE, WORLD, 1000, HOST, 30080));
+	}
+	assert_int_equal(bed_flows(b), 0);
+}
+
 /* A backend in the world: translated twice, and back. */
 static void backend_in_world(void **state)
 {
@@ -219,6 +242,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH("service: a backend on the node, there and back", backend_here),
 	BOTH("service: a backend elsewhere, there and back", backend_elsewhere),
 	BOTH("service: a backend that is the host", backend_is_host),
+	BOTH("service: a backend of the stack is refused to the outside", backend_of_the_stack),
 	BOTH("service: a backend in the world is masqueraded too", backend_in_world),
 	BOTH("service: without a backend it is refused", no_backend),
 	BOTH("service: policy is asked about the backend", policy),
