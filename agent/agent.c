@@ -54,6 +54,29 @@ static void wait_for(struct lnt_agent *a, const char *what)
 	snprintf(a->why_not, sizeof(a->why_not), "%s", what);
 }
 
+/* to_node comes before the first packet that needs it and goes after the last. */
+static int attach_to_node(struct lnt_agent *a, const struct lnt_config *cfg,
+	const struct lnt_node_devices *devices, struct lnt_err *e)
+{
+	const char *root = a->opt->bpf_root;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < devices->n; i++) {
+		const struct lnt_link *link = &devices->links[i];
+
+		if (cfg->has_to_node)
+			r = lnt_attach_device(a->nl, root, "to_node", link->name, link->ifindex,
+				LNT_HOOK_EGRESS, e);
+		else if (lnt_attach_is_there(a->nl, root, "to_node", link->name, link->ifindex,
+				 LNT_HOOK_EGRESS))
+			r = lnt_detach_device(
+				a->nl, root, link->name, link->ifindex, LNT_HOOK_EGRESS, e);
+	}
+	if (!r)
+		a->to_node = cfg->has_to_node;
+	return r;
+}
+
 /* Programs in the kernel, attached everywhere they belong, replacing a predecessor's in place. */
 static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 	const struct lnt_node_devices *devices, struct lnt_err *e)
@@ -62,6 +85,8 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 	int r;
 
 	r = lnt_datapath_load(root, cfg, e);
+	if (!r)
+		r = attach_to_node(a, cfg, devices, e);
 	if (!r)
 		r = lnt_cgroup_attach(a->opt, e);
 	if (!r)
@@ -102,6 +127,24 @@ static int find_nodeport_addrs(struct lnt_agent *a, struct lnt_err *e)
 	return 0;
 }
 
+/* As it is, until the services say otherwise: connections of an earlier agent may need it. */
+static bool wants_to_node(struct lnt_agent *a, const struct lnt_node_devices *devices)
+{
+	for (size_t i = 0; !a->sync && !a->to_node && i < devices->n; i++)
+		a->to_node = lnt_attach_is_there(a->nl, a->opt->bpf_root, "to_node",
+			devices->links[i].name, devices->links[i].ifindex, LNT_HOOK_EGRESS);
+	return a->to_node;
+}
+
+/* Programs that know whether to_node is there. */
+static int set_to_node(struct lnt_agent *a, bool want, struct lnt_err *e)
+{
+	struct lnt_config cfg = a->loaded;
+
+	cfg.has_to_node = want;
+	return load_programs(a, &cfg, &a->devices, e);
+}
+
 /* The node as Kubernetes has it: programs, routes, ranges. 1: not known well enough yet. */
 static int turn_cluster(
 	struct lnt_agent *a, struct lnt_cluster_state *cluster, struct lnt_err *e, size_t *writes)
@@ -125,6 +168,7 @@ static int turn_cluster(
 	if (r)
 		return r;
 	lnt_devices_config(a->opt, &devices, cluster->own_addrs, cluster->n_own_addrs, &cfg);
+	cfg.has_to_node = wants_to_node(a, &devices);
 	if (!a->sync || memcmp(&cfg, &a->loaded, sizeof(cfg))) {
 		r = load_programs(a, &cfg, &devices, e);
 		if (r)
@@ -134,6 +178,9 @@ static int turn_cluster(
 		r = lnt_sync_new(a->opt->bpf_root, e, &a->sync);
 	if (!r)
 		r = find_nodeport_addrs(a, e);
+	if (!r)
+		r = lnt_stack_backends_place(
+			&a->stack_backends, cluster->cluster_cidrs, cluster->n_cluster_cidrs, e);
 	if (r)
 		return r;
 	r = lnt_sync_cluster(a->sync, a->nl, cluster, e, writes);
@@ -230,6 +277,11 @@ static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 	r = lnt_services_update(a->services, a->store, &params, e);
 	if (!r && lnt_services_changes(a->services, &changes, &n, &whole))
 		r = lnt_err_sys(e, -ENOMEM, "compile services");
+	if (!r)
+		r = lnt_stack_backends_update(
+			&a->stack_backends, a->nl, &a->devices, a->services, changes, n, e);
+	if (!r && !a->to_node && lnt_stack_backends_any(&a->stack_backends))
+		r = set_to_node(a, true, e);
 	if (!r)
 		r = lnt_sync_services(a->sync, changes, n, whole, e, writes);
 	if (!r) {
@@ -388,6 +440,10 @@ static void on_sweep(uv_timer_t *timer)
 		log_debug("sweep: %u of %u flows removed", s.removed, s.seen);
 	a->stats.sweeps++;
 	a->stats.flows = s.seen - s.removed;
+	if (a->to_node && !s.to_node && !(a->dirty & LNT_DIRTY_SERVICES) &&
+		a->stack_backends.known && !lnt_stack_backends_any(&a->stack_backends) &&
+		set_to_node(a, false, &e))
+		log_error("%s", e.msg);
 }
 
 /* --- life --------------------------------------------------------------------------------------
@@ -480,6 +536,7 @@ int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 	lnt_registry_clear(&a.registry);
 	lnt_notices_clear(&a.policy_notices);
 	lnt_services_free(a.services);
+	lnt_stack_backends_clear(&a.stack_backends);
 	free(a.nodeport_addrs);
 	lnt_nl_close(a.nl);
 	return r;

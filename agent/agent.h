@@ -13,6 +13,7 @@
 #include "agent/options.h"
 #include "agent/registry.h"
 #include "agent/stats.h"
+#include "agent/stack_backends.h"
 #include "agent/sync/sync.h"
 
 enum lnt_dirty {
@@ -54,6 +55,8 @@ struct lnt_agent {
 	struct lnt_services *services; /* compiled, from turn to turn */
 	struct lnt_nodeport_addr *nodeport_addrs;
 	size_t n_nodeport_addrs;
+	struct lnt_stack_backends stack_backends;
+	bool to_node;	   /* is attached */
 	bool drains;	   /* sockets to backends that are gone can be ended */
 	bool drain_again;  /* at the next sweep, for sockets that were about to connect */
 	bool synced;	   /* the store is complete */

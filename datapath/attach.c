@@ -89,6 +89,22 @@ int lnt_attach_device(struct lnt_nl *nl, const char *bpf_root, const char *prog,
 	return 0;
 }
 
+bool lnt_attach_is_there(struct lnt_nl *nl, const char *bpf_root, const char *prog,
+	const char *ifname, uint32_t ifindex, enum lnt_hook hook)
+{
+	_cleanup_close_ int link = -1;
+	bool filtered = false;
+	char path[PATH_MAX];
+
+	if (link_path(bpf_root, ifname, lnt_hook_name(hook), path))
+		return false;
+	link = bpf_obj_get(path);
+	if (link >= 0 && link_is_on(link, ifindex))
+		return true;
+	return !lnt_filter_is_attached(nl, bpf_root, prog, ifindex, hook, NULL, &filtered) &&
+		filtered;
+}
+
 int lnt_detach_device(struct lnt_nl *nl, const char *bpf_root, const char *ifname, uint32_t ifindex,
 	enum lnt_hook hook, struct lnt_err *e)
 {

@@ -15,6 +15,10 @@
 int lnt_attach_device(struct lnt_nl *nl, const char *bpf_root, const char *prog, const char *ifname,
 	uint32_t ifindex, enum lnt_hook hook, struct lnt_err *e);
 
+/* Whether a link or a filter of ours is there, maybe of an earlier agent. */
+bool lnt_attach_is_there(struct lnt_nl *nl, const char *bpf_root, const char *prog,
+	const char *ifname, uint32_t ifindex, enum lnt_hook hook);
+
 /* Detaches what that attached. Absent things are no errors; @ifindex 0: device is gone. */
 int lnt_detach_device(struct lnt_nl *nl, const char *bpf_root, const char *ifname, uint32_t ifindex,
 	enum lnt_hook hook, struct lnt_err *e);

@@ -220,6 +220,10 @@ void lnt_services_settle(struct lnt_services *t);
 const struct lnt_frontend *lnt_services_find(
 	const struct lnt_services *t, const struct lnt_service_key *key);
 
+/* Calls @fn for each frontend that has its key. Ends with the first other result than 0. */
+int lnt_services_each(const struct lnt_services *t,
+	int (*fn)(void *ctx, const struct lnt_frontend *f), void *ctx);
+
 /* spec.healthCheckNodePort of services of type LoadBalancer with externalTrafficPolicy Local. */
 struct lnt_service_health {
 	uint16_t port;	       /* host byte order */

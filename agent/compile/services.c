@@ -503,6 +503,18 @@ const struct lnt_frontend *lnt_services_find(
 	return c ? c->first : NULL;
 }
 
+int lnt_services_each(
+	const struct lnt_services *t, int (*fn)(void *ctx, const struct lnt_frontend *f), void *ctx)
+{
+	const struct lnt_service_claim *c;
+	int r = 0;
+
+	for (c = t->claims; c && !r; c = c->hh.next)
+		if (c->first)
+			r = fn(ctx, c->first);
+	return r;
+}
+
 static int health_cmp(const void *a, const void *b)
 {
 	const struct lnt_service_health *x = a, *y = b;
