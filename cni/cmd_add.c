@@ -56,6 +56,8 @@ static void fill_endpoint(struct add *a)
 	strcpy(ep->pod_ns, req->pod_ns);
 	strcpy(ep->pod_name, req->pod_name);
 	strcpy(ep->pod_uid, req->pod_uid);
+	memcpy(ep->portmaps, req->portmaps, req->n_portmaps * sizeof(*ep->portmaps));
+	ep->n_portmaps = req->n_portmaps;
 	lnt_endpoint_host_ifname(ep->container_id, ep->ifname, ep->host_ifname);
 }
 
@@ -76,8 +78,11 @@ static int open_netns(struct add *a, struct lnt_err *e)
 
 static int open_sockets(struct add *a, struct lnt_err *e)
 {
-	int r = lnt_nl_open(-1, e, &a->sides.node);
+	int r;
 
+	/* Unknown to kernels before 5.14; only a pod that is opted out of socket hooks needs it. */
+	lnt_netns_cookie(a->sides.netns, &a->ep.netns_cookie);
+	r = lnt_nl_open(-1, e, &a->sides.node);
 	if (!r)
 		r = lnt_nl_open(a->sides.netns, e, &a->sides.pod);
 	return lnt_fail_code(e, LNT_CNI_INTERNAL, r);
@@ -127,6 +132,24 @@ static int get_addresses(struct add *a, struct lnt_err *e)
 	lnt_ipam_default_routes(&a->ipam);
 	memcpy(a->ep.addrs, a->ipam.addrs, sizeof(a->ep.addrs));
 	a->ep.n_addrs = a->ipam.n_addrs;
+	return 0;
+}
+
+/* A hostIP of a family that the container has no address of could never be served. */
+static int check_portmaps(const struct add *a, struct lnt_err *e)
+{
+	char text[LNT_PORTMAP_STRLEN];
+	unsigned has = 0;
+
+	for (unsigned i = 0; i < a->ep.n_addrs; i++)
+		has |= lnt_addr_is4(&a->ep.addrs[i]) ? LNT_PORTMAP_4 : LNT_PORTMAP_6;
+	for (unsigned i = 0; i < a->ep.n_portmaps; i++) {
+		if (!(a->ep.portmaps[i].families & has))
+			return lnt_fail(e, LNT_CNI_INVALID_CONFIG, -EAFNOSUPPORT,
+				"runtimeConfig.portMappings: %s cannot lead to a container without "
+				"an address of that family",
+				lnt_portmap_str(&a->ep.portmaps[i], text));
+	}
 	return 0;
 }
 
@@ -192,6 +215,8 @@ int lnt_cmd_add(const struct lnt_request *req, struct lnt_err *e)
 		r = lnt_ready_wait(&a.call, LNT_CNI_TRY_AGAIN_LATER, e);
 	if (!r)
 		r = get_addresses(&a, e);
+	if (!r)
+		r = check_portmaps(&a, e);
 	if (!r)
 		r = make_device(&a, e);
 	if (!r)

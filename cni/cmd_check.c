@@ -251,6 +251,29 @@ static int check_program(
 	return attached ? 0 : wrong(e, "program %s is not attached to %s", prog, c->near.name);
 }
 
+/* A runtime that passes the mappings again passes those of ADD. */
+static int check_portmaps(const struct check *c, struct lnt_err *e)
+{
+	char text[LNT_PORTMAP_STRLEN];
+
+	if (!c->req->n_portmaps)
+		return 0;
+	for (unsigned i = 0; i < c->req->n_portmaps; i++) {
+		const struct lnt_portmap *want = &c->req->portmaps[i];
+		bool has = false;
+
+		for (unsigned k = 0; k < c->ep.n_portmaps && !has; k++)
+			has = !memcmp(&c->ep.portmaps[k], want, sizeof(*want));
+		if (!has)
+			return wrong(e, "%s to port %u of the container is not what ADD was given",
+				lnt_portmap_str(want, text), want->container_port);
+	}
+	if (c->req->n_portmaps != c->ep.n_portmaps)
+		return wrong(e, "ADD was given %u port mappings, and CHECK %u", c->ep.n_portmaps,
+			c->req->n_portmaps);
+	return 0;
+}
+
 static int check_ipam(const struct check *c, struct lnt_err *e)
 {
 	const struct lnt_request *req = c->req;
@@ -291,6 +314,8 @@ int lnt_cmd_check(const struct lnt_request *req, struct lnt_err *e)
 		r = check_program(&c, "from_pod", LNT_HOOK_INGRESS, e);
 	if (!r)
 		r = check_program(&c, "to_pod", LNT_HOOK_EGRESS, e);
+	if (!r)
+		r = check_portmaps(&c, e);
 	if (!r)
 		r = check_ipam(&c, e);
 	return r ? r : check_agent(&c, e);

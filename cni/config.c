@@ -336,7 +336,7 @@ static int parse_mtu(struct lnt_request *req, struct lnt_err *e)
 static int refuse_capabilities(const struct lnt_request *req, struct lnt_err *e)
 {
 	static const char *const unsupported[] = {
-		"portMappings", "bandwidth", "ipRanges", "ips", "mac", "infinibandGUID"};
+		"bandwidth", "ipRanges", "ips", "mac", "infinibandGUID"};
 	const cJSON *config = lnt_json_get(req->json, "runtimeConfig");
 
 	for (size_t i = 0; i < ARRAY_SIZE(unsupported); i++) {
@@ -352,6 +352,16 @@ static int refuse_capabilities(const struct lnt_request *req, struct lnt_err *e)
 			text ? text : "");
 	}
 	return 0;
+}
+
+static int parse_portmaps(struct lnt_request *req, struct lnt_err *e)
+{
+	const cJSON *config = lnt_json_get(req->json, "runtimeConfig");
+	struct lnt_err why = {};
+	int r = lnt_portmaps_parse(
+		lnt_json_get(config, "portMappings"), &why, req->portmaps, &req->n_portmaps);
+
+	return r ? lnt_fail(e, LNT_CNI_INVALID_CONFIG, r, "runtimeConfig.%s", why.msg) : 0;
 }
 
 static int parse_prev_result(struct lnt_request *req, struct lnt_err *e)
@@ -403,6 +413,8 @@ static int parse_rest(struct lnt_request *req, struct lnt_err *e)
 		r = parse_args(req, e);
 	if (!r && req->verb == LNT_ADD)
 		r = refuse_capabilities(req, e);
+	if (!r && (req->verb == LNT_ADD || req->verb == LNT_CHECK))
+		r = parse_portmaps(req, e);
 	if (!r)
 		r = parse_prev_result(req, e);
 	return r;

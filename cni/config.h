@@ -11,6 +11,8 @@
  *   "bpfRoot"  the bpffs where the agent pins; default /sys/fs/bpf
  *   "mtu"      of the pod's device; 0 or absent: that of the device with the node's default route
  *   "ipam"     {"type":"linnet","ranges":["10.244.1.0/24","fd00::/64"]}, or any other IPAM plugin
+ *
+ * Of the capabilities (CONVENTIONS.md) it has portMappings.
  */
 #include "lib/addr.h"
 #include "lib/endpoint.h"
@@ -83,6 +85,8 @@ struct lnt_request {
 	bool delegated;				  /* ipam_type is not linnet's own */
 	struct lnt_prefix ranges[LNT_MAX_RANGES]; /* built-in IPAM; not for DEL and GC */
 	unsigned n_ranges;
+	struct lnt_portmap portmaps[LNT_PORTMAPS_MAX]; /* runtimeConfig; ADD and CHECK only */
+	unsigned n_portmaps;
 	const cJSON *prev_result;	/* NULL: none */
 	const cJSON *valid_attachments; /* GC: a list of objects with both members */
 };

@@ -10,8 +10,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_RECORD 65536
@@ -50,6 +52,23 @@ static bool add_addrs(cJSON *obj, const struct lnt_endpoint *ep)
 	return true;
 }
 
+static bool add_portmaps(cJSON *obj, const struct lnt_endpoint *ep)
+{
+	return !ep->n_portmaps ||
+		lnt_portmaps_add(obj, "portMappings", ep->portmaps, ep->n_portmaps);
+}
+
+/* A text: numbers of JSON have 53 bits. */
+static bool add_cookie(cJSON *obj, const struct lnt_endpoint *ep)
+{
+	char text[24];
+
+	if (!ep->netns_cookie)
+		return true;
+	snprintf(text, sizeof(text), "%" PRIu64, ep->netns_cookie);
+	return cJSON_AddStringToObject(obj, "netnsCookie", text);
+}
+
 cJSON *lnt_endpoint_to_json(const struct lnt_endpoint *ep)
 {
 	_cleanup_json_ cJSON *obj = cJSON_CreateObject();
@@ -62,7 +81,8 @@ cJSON *lnt_endpoint_to_json(const struct lnt_endpoint *ep)
 		!add_string(obj, "podUID", ep->pod_uid) || !add_addrs(obj, ep) ||
 		!add_string(obj, "hostIfname", ep->host_ifname) ||
 		!cJSON_AddNumberToObject(obj, "hostIfindex", ep->host_ifindex) ||
-		!add_mac(obj, "mac", ep->mac) || !add_mac(obj, "hostMac", ep->host_mac))
+		!add_mac(obj, "mac", ep->mac) || !add_mac(obj, "hostMac", ep->host_mac) ||
+		!add_cookie(obj, ep) || !add_portmaps(obj, ep))
 		return NULL;
 	return TAKE_PTR(obj);
 }
@@ -117,6 +137,20 @@ static int get_addrs(const cJSON *obj, struct lnt_endpoint *ep, struct lnt_err *
 	return 0;
 }
 
+static int get_cookie(const cJSON *obj, struct lnt_err *e, uint64_t *ret_cookie)
+{
+	const cJSON *item = lnt_json_get(obj, "netnsCookie");
+	const char *s = cJSON_GetStringValue(item);
+	char *end;
+
+	if (!item)
+		return 0;
+	*ret_cookie = s ? strtoull(s, &end, 10) : 0;
+	if (!s || !*s || *end || *s == '-')
+		return lnt_err_set(e, -EINVAL, "netnsCookie is not a number in a string");
+	return 0;
+}
+
 int lnt_endpoint_from_json(const cJSON *json, struct lnt_err *e, struct lnt_endpoint *ret_ep)
 {
 	const cJSON *index = lnt_json_get(json, "hostIfindex");
@@ -149,6 +183,11 @@ int lnt_endpoint_from_json(const cJSON *json, struct lnt_err *e, struct lnt_endp
 		r = get_mac(json, "mac", ep.mac, e);
 	if (!r)
 		r = get_mac(json, "hostMac", ep.host_mac, e);
+	if (!r)
+		r = get_cookie(json, e, &ep.netns_cookie);
+	if (!r)
+		r = lnt_portmaps_parse(
+			lnt_json_get(json, "portMappings"), e, ep.portmaps, &ep.n_portmaps);
 	if (r)
 		return r;
 	if (!cJSON_IsNumber(index) || index->valuedouble < 1 || index->valuedouble > INT_MAX)

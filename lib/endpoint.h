@@ -8,6 +8,7 @@
  */
 #include "lib/addr.h"
 #include "lib/err.h"
+#include "lib/portmap.h"
 
 #include <cjson/cJSON.h>
 #include <net/if.h>
@@ -30,8 +31,11 @@ struct lnt_endpoint {
 	unsigned n_addrs;
 	char host_ifname[IFNAMSIZ];
 	uint32_t host_ifindex;
-	uint8_t mac[6];	     /* inside the container */
-	uint8_t host_mac[6]; /* on the host */
+	uint64_t netns_cookie; /* of its network namespace (lib/netns.h); 0: unknown */
+	uint8_t mac[6];	       /* inside the container */
+	uint8_t host_mac[6];   /* on the host */
+	struct lnt_portmap portmaps[LNT_PORTMAPS_MAX]; /* ports of the node that lead here */
+	unsigned n_portmaps;
 };
 
 /* The record as a new JSON object; the caller owns it. NULL: out of memory. */

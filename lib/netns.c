@@ -75,3 +75,17 @@ int lnt_netns_socket(int fd, int domain, int type, int protocol)
 	sock = socket(domain, type | SOCK_CLOEXEC, protocol);
 	return sock < 0 ? -errno : sock;
 }
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+int lnt_netns_cookie(int fd, uint64_t *ret_cookie)
+{
+	_cleanup_close_ int sock = lnt_netns_socket(fd, AF_INET, SOCK_DGRAM, 0);
+	socklen_t len = sizeof(*ret_cookie);
+
+	if (sock < 0)
+		return sock;
+	return getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &len) ? -errno : 0;
+}

@@ -10,6 +10,7 @@
 #include "lib/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Opens @path, which must be a network namespace (nsfs): /proc/<pid>/ns/net or a bind mount of it.
@@ -27,6 +28,12 @@ bool lnt_netns_is_current(int fd);
  * is added. Returns the descriptor, which the caller owns, or -errno.
  */
 int lnt_netns_socket(int fd, int domain, int type, int protocol);
+
+/*
+ * The number by which BPF programs know the namespace @fd (-1: the current one), SO_NETNS_COOKIE
+ * (Linux 5.14): never given to another one as long as the node is up. Returns 0 or -errno.
+ */
+int lnt_netns_cookie(int fd, uint64_t *ret_cookie);
 
 /*
  * Enters @fd for a scope:

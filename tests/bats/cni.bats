@@ -182,9 +182,59 @@ teardown() { node_down; }
 }
 
 @test "ADD: capability that is not supported is refused by name" {
-	unchanged refused ADD 2 'runtimeConfig.portMappings' \
-		'.runtimeConfig = {portMappings: [{hostPort: 80, containerPort: 80, protocol: "tcp"}]}'
 	unchanged refused ADD 2 'runtimeConfig.bandwidth' '.runtimeConfig = {bandwidth: {ingressRate: 1}}'
+	unchanged refused ADD 2 'runtimeConfig.mac' '.runtimeConfig = {mac: "02:00:00:00:00:01"}'
+}
+
+# maps MAPPING...: a configuration with these port mappings.
+maps() {
+	local IFS=,
+	echo ".runtimeConfig = {portMappings: [$*]}"
+}
+
+@test "ADD: port mappings reach the agent and the record" {
+	local want
+	add "$(maps '{hostPort: 80, containerPort: 8080, protocol: "tcp", hostIP: ""}' \
+		'{hostPort: 80, containerPort: 8081, protocol: "UDP", hostIP: "192.0.2.7"}' \
+		'{hostPort: 81, containerPort: 8081, protocol: "sctp", hostIP: "2001:db8::7"}')"
+	want='[{"hostPort":80,"containerPort":8080,"protocol":"TCP"},
+		{"hostPort":80,"containerPort":8081,"protocol":"UDP","hostIP":"192.0.2.7"},
+		{"hostPort":81,"containerPort":8081,"protocol":"SCTP","hostIP":"2001:db8::7"}]'
+	[ "$(asked 'select(.op == "add") | .endpoint.portMappings')" = "$(jq -c . <<<"$want")" ]
+	[ "$(on_node jq -c .portMappings "$RUN/endpoints/c1:eth0.json")" = "$(jq -c . <<<"$want")" ]
+}
+
+@test "ADD: port mappings that cannot be are refused with what is wrong, and nothing is left" {
+	unchanged refused ADD 7 'portMappings[0]: hostPort' "$(maps '{hostPort: 0, containerPort: 80}')"
+	unchanged refused ADD 7 'portMappings[0]: hostPort' "$(maps '{hostPort: 65536, containerPort: 80}')"
+	unchanged refused ADD 7 'portMappings[1]: containerPort' \
+		"$(maps '{hostPort: 80, containerPort: 80}' '{hostPort: 81, containerPort: "http"}')"
+	unchanged refused ADD 7 "protocol 'icmp'" "$(maps '{hostPort: 80, containerPort: 80, protocol: "icmp"}')"
+	unchanged refused ADD 7 "hostIP 'web.local'" "$(maps '{hostPort: 80, containerPort: 80, hostIP: "web.local"}')"
+	unchanged refused ADD 7 'multicast' "$(maps '{hostPort: 80, containerPort: 80, hostIP: "224.0.0.1"}')"
+	unchanged refused ADD 7 'link-local' "$(maps '{hostPort: 80, containerPort: 80, hostIP: "fe80::1"}')"
+	unchanged refused ADD 7 '*:80/TCP is mapped twice, to ports 80 and 81' \
+		"$(maps '{hostPort: 80, containerPort: 80}' '{hostPort: 80, containerPort: 81, protocol: "tcp"}')"
+	unchanged refused ADD 7 'not a list' '.runtimeConfig = {portMappings: {hostPort: 80}}'
+	RANGES='["10.244.1.0/24"]' unchanged refused ADD 7 '[2001:db8::7]:80/TCP' \
+		"$(maps '{hostPort: 80, containerPort: 80, hostIP: "2001:db8::7"}')"
+}
+
+@test "ADD: the same port for another protocol or address is another mapping, and one given twice is one" {
+	add "$(maps '{hostPort: 80, containerPort: 80}' '{hostPort: 80, containerPort: 80}' \
+		'{hostPort: 80, containerPort: 81, protocol: "udp"}' \
+		'{hostPort: 80, containerPort: 82, hostIP: "192.0.2.7"}')"
+	[ "$(asked 'select(.op == "add") | .endpoint.portMappings | length')" = 3 ]
+}
+
+@test "CHECK: other port mappings than those of ADD are a difference" {
+	local one='{hostPort: 80, containerPort: 8080}' two='{hostPort: 81, containerPort: 81}'
+	add "$(maps "$one" "$two")"
+	check
+	check "$(maps "$two" "$one")"
+	refused CHECK 101 'not what ADD was given' \
+		".prevResult = $(cat "$DIR/result.json") | $(maps '{hostPort: 80, containerPort: 8081}')"
+	refused CHECK 101 'ADD was given 2' ".prevResult = $(cat "$DIR/result.json") | $(maps "$one")"
 }
 
 @test "ADD: many at once get different addresses" {
