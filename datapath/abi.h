@@ -99,8 +99,8 @@ struct lnt_flow {
 	__be16 nat_dport;
 	__u32 src_identity; /* of the connection's opener and its target, for explanations */
 	__u32 dst_identity;
-	__u32 rule; /* the rule that allowed it, see lnt_policy_value */
-	__u32 pad;
+	__u32 rule;    /* the rule that allowed it, see lnt_policy_value */
+	__u32 slot;    /* where the backend stood in its set, if it is a service's */
 	__u64 packets; /* as the hook sees them: a GSO or GRO packet counts once */
 	__u64 bytes;
 };
@@ -268,6 +268,17 @@ struct lnt_backend_value {
 	__u8 pad[2];
 };
 LNT_ASSERT_SIZE(lnt_backend_value, 20);
+
+/* Network namespaces whose sockets are told apart, by their cookie (SO_NETNS_COOKIE). */
+enum lnt_netns_flag {
+	LNT_NETNS_HOST = 1 << 0,       /* the node's own */
+	LNT_NETNS_PER_PACKET = 1 << 1, /* its sockets are left alone; its packets are translated */
+};
+struct lnt_netns_value {
+	__u32 flags; /* enum lnt_netns_flag */
+	__u32 pad;
+};
+LNT_ASSERT_SIZE(lnt_netns_value, 8);
 
 /* What a socket believes it talks to: for getpeername of connected sockets. */
 struct lnt_sock_peer {

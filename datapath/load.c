@@ -167,6 +167,7 @@ int lnt_maps_open(const char *bpf_root, struct lnt_err *e, struct lnt_maps *ret_
 		{"services", &m.services},
 		{"backends", &m.backends},
 		{"ranges", &m.ranges},
+		{"netns", &m.netns},
 		{"state", &m.state},
 		{"drops", &m.drops},
 		{"counters", &m.counters},

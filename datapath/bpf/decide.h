@@ -20,6 +20,7 @@ struct kept_nat {
 	__u8 valid;
 	__u8 host; /* the opener was found to be the node itself */
 	__u8 pad;
+	__u32 slot;		    /* of lnt_flow */
 	struct dsr_service carried; /* what the opener, who comes to the pod's address, has asked */
 };
 
@@ -104,9 +105,18 @@ static __always_inline void flow_to_pod(struct lnt_flow *f, const struct lnt_end
 	mac_copy(f->new_smac, ep->host_mac);
 }
 
+/* The service that a packet is for. From the wire only what is served to the outside is one. */
+static __always_inline struct lnt_service_value *service_for_packet(const struct lnt_flow_key *k)
+{
+	struct lnt_service_value *svc = service_find(&k->daddr, k->dport, k->proto);
+
+	if (!svc || svc->flags & LNT_SVC_HOST_ONLY)
+		return NULL;
+	return k->scope == LNT_SCOPE_NODE && !(svc->flags & LNT_SVC_EXTERNAL) ? NULL : svc;
+}
+
 /*
- * Translates a service address that no socket hook has: backend into s->eff. From the wire only
- * what is served to the outside is a service. Returns a reason.
+ * Translates a service address that no socket hook has: backend into s->eff. Returns a reason.
  */
 static __noinline int decide_service(struct scratch *s)
 {
@@ -121,13 +131,14 @@ static __noinline int decide_service(struct scratch *s)
 		if (s->kept.flags & LNT_F_NAT_DST) {
 			s->eff.daddr = s->kept.daddr;
 			s->eff.dport = s->kept.dport;
+			s->d.fwd.slot = s->kept.slot;
 		}
 		return LNT_DROP_NONE;
 	}
 	if (s->kept.carried.port)
 		return LNT_DROP_NONE;
-	svc = service_find(&s->d.orig.daddr, s->d.orig.dport, s->d.orig.proto);
-	if (!svc || svc->flags & LNT_SVC_HOST_ONLY || (outside && !(svc->flags & LNT_SVC_EXTERNAL)))
+	svc = service_for_packet(&s->d.orig);
+	if (!svc)
 		return LNT_DROP_NONE;
 	if (outside && svc->flags & LNT_SVC_RANGES && !source_in_range(&s->d.orig.saddr, svc->set))
 		return LNT_DROP_SOURCE_RANGE;
@@ -149,7 +160,39 @@ static __noinline int decide_service(struct scratch *s)
 	s->eff.daddr = backend.addr;
 	s->eff.dport = backend.port;
 	s->svc_flags = outside ? svc->flags : 0;
+	s->d.fwd.slot = backend.slot;
 	return LNT_DROP_NONE;
+}
+
+/*
+ * Whether the connection of the opener's flow @f belongs elsewhere by now: its backend is none of
+ * the service any more, the service is gone, or there is one now where there was none. TCP and SCTP
+ * stay with a backend as long as it may be there, for it may be finishing what it has begun: until
+ * no pod of the cluster has its address.
+ */
+static __noinline bool service_moved(const struct lnt_flow_key *k, const struct lnt_flow *f)
+{
+	struct lnt_cidr_key ck = {.prefixlen = 128};
+	struct lnt_service_value *svc;
+	struct backend backend = {};
+	__u32 count, set;
+
+	if (!k || !f || f->flags & LNT_F_REPLY || k->scope & LNT_SCOPE_TO_POD)
+		return false;
+	if (!(f->flags & LNT_F_NAT_DST))
+		return k->proto == IPPROTO_UDP && service_for_packet(k);
+	svc = service_for_packet(k);
+	if (svc) {
+		set = k->scope == LNT_SCOPE_NODE ? svc->ext_set : svc->set;
+		count = k->scope == LNT_SCOPE_NODE ? svc->ext_count : svc->count;
+		if (f->slot < count && backend_at(set, f->slot, &backend) &&
+			addr_eq(&backend.addr, &f->nat_daddr) && backend.port == f->nat_dport)
+			return false;
+	}
+	if (k->proto == IPPROTO_UDP)
+		return true;
+	ck.addr = f->nat_daddr;
+	return bpf_map_lookup_elem(&cidrs, &ck) && peer_identity(&f->nat_daddr) == LNT_ID_WORLD;
 }
 
 /* Whether the reply key @rk is free, or this connection's already. */
@@ -433,6 +476,7 @@ static __noinline int decide_reply(struct __sk_buff *ctx, struct scratch *s,
 	r->src_identity = f->src_identity;
 	r->dst_identity = f->dst_identity;
 	r->rule = f->rule;
+	r->slot = f->slot;
 	r->peer_scope = scope;
 	f->peer_scope = rk->scope;
 	if (f->flags & LNT_F_NAT_SRC) {

@@ -68,6 +68,12 @@ LNT_MAP_LPM(ranges, struct lnt_range_key, struct lnt_cidr_value, 65536);
 /* Clients with session affinity. Written and read by the socket hooks and the slow path. */
 LNT_MAP_LRU(affinity_map, struct lnt_affinity_key, struct lnt_affinity_value, 16384);
 
+/*
+ * The node's own network namespace and those of pods that are opted out, by cookie. Written by the
+ * agent (sync), read by the socket hooks.
+ */
+LNT_MAP_HASH(netns, __u64, struct lnt_netns_value, 4096);
+
 /* What sockets believe. Written and read by the socket hooks; sock_peer goes with its socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

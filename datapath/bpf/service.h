@@ -39,6 +39,7 @@ static __always_inline bool source_in_range(const struct in6_addr *addr, __u32 s
 struct backend {
 	struct in6_addr addr;
 	__be16 port;
+	__u32 slot;
 };
 
 static __always_inline bool backend_at(__u32 set, __u32 slot, struct backend *ret_backend)
@@ -50,6 +51,7 @@ static __always_inline bool backend_at(__u32 set, __u32 slot, struct backend *re
 		return false;
 	ret_backend->addr = v->addr;
 	ret_backend->port = v->port;
+	ret_backend->slot = slot;
 	return true;
 }
 

@@ -83,6 +83,7 @@ static __noinline void recall(struct scratch *s, const struct lnt_flow *f)
 	__builtin_memset(&s->kept, 0, sizeof(s->kept));
 	s->kept.valid = 1;
 	s->kept.host = f->src_identity == LNT_ID_HOST;
+	s->kept.slot = f->slot;
 	*o = *k;
 	if (!(f->flags & LNT_F_REPLY)) {
 		s->kept.flags = f->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST | LNT_F_DSR);
@@ -332,6 +333,23 @@ static __always_inline int slow_unknown(struct __sk_buff *ctx, struct scratch *s
 	return pend ? slow_reply(ctx, s, pend) : slow_new(ctx, s);
 }
 
+/* Removes the opener's flow @f and that of its replies. */
+static __noinline void forget(const struct lnt_flow_key *k, const struct lnt_flow *f)
+{
+	struct lnt_flow_key rk = {};
+
+	if (!k || !f)
+		return;
+	rk.saddr = f->flags & LNT_F_NAT_DST ? f->nat_daddr : k->daddr;
+	rk.daddr = f->flags & LNT_F_NAT_SRC ? f->nat_saddr : k->saddr;
+	rk.sport = f->flags & LNT_F_NAT_DST ? f->nat_dport : k->dport;
+	rk.dport = f->flags & LNT_F_NAT_SRC ? f->nat_sport : k->sport;
+	rk.proto = k->proto;
+	rk.scope = f->peer_scope;
+	bpf_map_delete_elem(&flows, &rk);
+	bpf_map_delete_elem(&flows, k);
+}
+
 /* A unicast packet of any shape. */
 static __noinline int slow_unicast(struct __sk_buff *ctx, struct scratch *s)
 {
@@ -342,6 +360,10 @@ static __noinline int slow_unicast(struct __sk_buff *ctx, struct scratch *s)
 	if (s->p.flags & PKT_ERROR)
 		return slow_error(ctx, s);
 	f = bpf_map_lookup_elem(&flows, &s->p.key);
+	if (f && f->epoch != epoch_now() && service_moved(&s->p.key, f)) {
+		forget(&s->p.key, f);
+		f = NULL;
+	}
 	if (f && !(s->p.flags & PKT_SYN))
 		return slow_known(ctx, s, f);
 	return slow_unknown(ctx, s);

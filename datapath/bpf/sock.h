@@ -48,14 +48,36 @@ static __always_inline int sock_refuse(void)
 }
 
 /*
+ * The service that a socket's address is. None is for a pod that is opted out, whose packets are
+ * translated as they come (decide.h); a loopback address is the node's in its own namespace only.
+ */
+static __always_inline struct lnt_service_value *sock_service(
+	struct bpf_sock_addr *ctx, const struct in6_addr *addr)
+{
+	struct lnt_service_value *svc =
+		service_find(addr, (__be16)ctx->user_port, (__u8)ctx->protocol);
+	struct lnt_netns_value *ns;
+	__u64 cookie;
+	__u32 flags;
+
+	if (!svc)
+		return NULL;
+	cookie = bpf_get_netns_cookie(ctx);
+	ns = bpf_map_lookup_elem(&netns, &cookie);
+	flags = ns ? ns->flags : 0;
+	if (flags & LNT_NETNS_PER_PACKET)
+		return NULL;
+	return svc->flags & LNT_SVC_HOST_ONLY && !(flags & LNT_NETNS_HOST) ? NULL : svc;
+}
+
+/*
  * The backend that a socket of this namespace gets for the service at (@addr, ctx->user_port), by
  * slot @pick modulo their number. Returns false with *ret_is_service for a service that has none.
  */
 static __always_inline bool sock_backend(struct bpf_sock_addr *ctx, const struct in6_addr *addr,
 	__u32 pick, bool *ret_is_service, struct backend *ret_backend)
 {
-	struct lnt_service_value *svc =
-		service_find(addr, (__be16)ctx->user_port, (__u8)ctx->protocol);
+	struct lnt_service_value *svc = sock_service(ctx, addr);
 
 	*ret_is_service = !!svc;
 	if (!svc || !svc->count)
