@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the CNI plugin asks of the agent. An ADD is answered when the pod's policy and its endpoint
- * are in the maps; until then it waits here, for the pod to arrive in the store, for a bounded
- * time.
+ * What the CNI plugin asks of the agent. An ADD is answered when the pod's policy, its endpoint and
+ * its hostPorts are in the maps; until then it waits here, for the pod to arrive in the store, for
+ * a bounded time.
  */
 #define LNT_LOG "cni"
 #include "agent/agent.h"
@@ -45,13 +45,42 @@ static void add_unlink(struct lnt_add *add)
 	uv_close((uv_handle_t *)&add->timer, add_closed);
 }
 
+/* What a turn has to look at when @ep comes or goes. */
+static unsigned dirty_for(const struct lnt_endpoint *ep)
+{
+	return LNT_DIRTY_POLICY | (ep && ep->n_portmaps ? LNT_DIRTY_SERVICES : 0);
+}
+
+/* Forgets an endpoint and says what is dirty then; 0: there was none. */
+static unsigned forget(struct lnt_agent *a, const char *container_id, const char *ifname)
+{
+	unsigned dirty = dirty_for(lnt_registry_find(&a->registry, container_id, ifname));
+
+	return lnt_registry_remove(&a->registry, container_id, ifname) ? dirty : 0;
+}
+
+/* Whether the hostPorts that nobody else has are in the maps. */
+static bool has_host_ports(const struct lnt_agent *a, const struct lnt_endpoint *ep)
+{
+	_cleanup_free_ const struct lnt_frontend **list = NULL;
+	size_t n = 0;
+
+	if (!ep->n_portmaps)
+		return true;
+	if (lnt_services_host_ports(a->services, ep, &list, &n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!lnt_sync_has_frontend(a->sync, list[i]))
+			return false;
+	return true;
+}
+
 /* Takes the endpoint back: the plugin undoes its part when ADD fails. */
 static void add_fail(struct lnt_add *add, const char *msg)
 {
 	struct lnt_agent *a = add->agent;
 
-	lnt_registry_remove(&a->registry, add->container_id, add->ifname);
-	lnt_agent_mark(a, LNT_DIRTY_POLICY);
+	lnt_agent_mark(a, forget(a, add->container_id, add->ifname));
 	if (add->conn)
 		reply(a, LNT_OP_ADD, add->conn, LNT_CNI_TRY_AGAIN_LATER, msg);
 	else
@@ -66,9 +95,11 @@ static void add_timeout(uv_timer_t *timer)
 		lnt_registry_find(&add->agent->registry, add->container_id, add->ifname);
 	char msg[1024];
 
-	snprintf(msg, sizeof(msg),
-		"pod %s/%s is not programmed after %d s: the agent has not seen it in the API yet",
-		ep ? ep->pod_ns : "?", ep ? ep->pod_name : "?", LNT_AGENT_ADD_TIMEOUT_MS / 1000);
+	snprintf(msg, sizeof(msg), "pod %s/%s is not programmed after %d s: %s",
+		ep ? ep->pod_ns : "?", ep ? ep->pod_name : "?", LNT_AGENT_ADD_TIMEOUT_MS / 1000,
+		ep && add->agent->sync && lnt_sync_has_endpoint(add->agent->sync, ep)
+			? "its hostPorts are not in the maps; the agent's log says why"
+			: "the agent has not seen it in the API yet");
 	log_warn("ADD %s: %s", add->container_id, msg);
 	add_fail(add, msg);
 }
@@ -82,7 +113,8 @@ void lnt_adds_settle(struct lnt_agent *a)
 			lnt_registry_find(&a->registry, add->container_id, add->ifname);
 
 		next = add->next;
-		if (!ep || !a->sync || !lnt_sync_has_endpoint(a->sync, ep))
+		if (!ep || !a->sync || !lnt_sync_has_endpoint(a->sync, ep) ||
+			!has_host_ports(a, ep))
 			continue;
 		log_debug("endpoint %s/%s (%s) is programmed", ep->pod_ns, ep->pod_name,
 			ep->host_ifname);
@@ -96,6 +128,48 @@ void lnt_adds_close(struct lnt_agent *a)
 {
 	while (a->adds)
 		add_fail(a->adds, "linnetd is stopping");
+}
+
+/*
+ * The one of this node's endpoints that has a hostPort of @ep already; NULL: none. One whose device
+ * is gone only waits for its DEL.
+ */
+static const struct lnt_endpoint *find_holder(const struct lnt_agent *a,
+	const struct lnt_endpoint *ep, const struct lnt_portmap **ret_map)
+{
+	for (size_t i = 0; i < a->registry.n; i++) {
+		const struct lnt_endpoint *other = &a->registry.eps[i];
+
+		if (!strcmp(other->container_id, ep->container_id) &&
+			!strcmp(other->ifname, ep->ifname))
+			continue;
+		for (size_t k = 0; k < (size_t)other->n_portmaps * ep->n_portmaps; k++) {
+			*ret_map = &ep->portmaps[k % ep->n_portmaps];
+			if (lnt_portmap_conflicts(&other->portmaps[k / ep->n_portmaps], *ret_map) &&
+				if_nametoindex(other->host_ifname) == other->host_ifindex)
+				return other;
+		}
+	}
+	return NULL;
+}
+
+/* Whether @ep asks for a hostPort that another endpoint has; answers then. */
+static bool refuse_taken(
+	const struct lnt_agent *a, struct lnt_cni_conn *conn, const struct lnt_endpoint *ep)
+{
+	const struct lnt_portmap *map;
+	const struct lnt_endpoint *holder = find_holder(a, ep, &map);
+	char text[LNT_PORTMAP_STRLEN], msg[1024];
+
+	if (!holder)
+		return false;
+	snprintf(msg, sizeof(msg), "hostPort %s is taken on this node by %s %s%s%s",
+		lnt_portmap_str(map, text), *holder->pod_name ? "pod" : "container",
+		*holder->pod_name ? holder->pod_ns : holder->container_id,
+		*holder->pod_name ? "/" : "", holder->pod_name);
+	log_warn("ADD %s for %s/%s: %s", ep->container_id, ep->pod_ns, ep->pod_name, msg);
+	lnt_cni_reply(conn, LNT_CNI_TRY_AGAIN_LATER, msg);
+	return true;
 }
 
 static void handle_add(struct lnt_agent *a, struct lnt_cni_conn *conn, const cJSON *req)
@@ -112,6 +186,8 @@ static void handle_add(struct lnt_agent *a, struct lnt_cni_conn *conn, const cJS
 		reply(a, LNT_OP_ADD, conn, LNT_CNI_DECODE_FAILURE, e.msg);
 		return;
 	}
+	if (refuse_taken(a, conn, &ep))
+		return;
 	add = calloc(1, sizeof(*add));
 	if (!add || lnt_registry_put(&a->registry, &ep)) {
 		free(add);
@@ -128,7 +204,7 @@ static void handle_add(struct lnt_agent *a, struct lnt_cni_conn *conn, const cJS
 	uv_timer_start(&add->timer, add_timeout, LNT_AGENT_ADD_TIMEOUT_MS, 0);
 	add->next = a->adds;
 	a->adds = add;
-	a->dirty |= LNT_DIRTY_POLICY;
+	a->dirty |= dirty_for(&ep);
 	lnt_agent_turn(a);
 }
 
@@ -136,14 +212,16 @@ static void handle_del(struct lnt_agent *a, struct lnt_cni_conn *conn, const cJS
 {
 	const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(req, "containerID"));
 	const char *ifname = cJSON_GetStringValue(cJSON_GetObjectItem(req, "ifname"));
+	unsigned dirty;
 
 	if (!id || !ifname) {
 		reply(a, LNT_OP_DEL, conn, LNT_CNI_DECODE_FAILURE,
 			"del needs containerID and ifname");
 		return;
 	}
-	if (lnt_registry_remove(&a->registry, id, ifname)) {
-		a->dirty |= LNT_DIRTY_POLICY;
+	dirty = forget(a, id, ifname);
+	if (dirty) {
+		a->dirty |= dirty;
 		lnt_agent_turn(a);
 	}
 	reply(a, LNT_OP_DEL, conn, 0, "");
@@ -159,6 +237,9 @@ static void handle_check(struct lnt_agent *a, struct lnt_cni_conn *conn, const c
 	else if (!a->sync || !lnt_sync_has_endpoint(a->sync, &ep))
 		reply(a, LNT_OP_CHECK, conn, LNT_CNI_CHECK_FAILED,
 			"the endpoint is not in the agent's maps with this device and MAC");
+	else if (!has_host_ports(a, &ep))
+		lnt_cni_reply(conn, LNT_CNI_CHECK_FAILED,
+			"not all of the endpoint's hostPorts are in the agent's maps");
 	else
 		reply(a, LNT_OP_CHECK, conn, 0, "");
 }

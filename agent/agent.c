@@ -12,6 +12,7 @@
 #include "datapath/attach.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/netns.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -145,6 +146,21 @@ static int set_to_node(struct lnt_agent *a, bool want, struct lnt_err *e)
 	return load_programs(a, &cfg, &a->devices, e);
 }
 
+/* And hostPorts at these. */
+static int find_hostport_addrs(struct lnt_agent *a, struct lnt_err *e)
+{
+	struct lnt_hostport_addr *addrs;
+	size_t n;
+	int r = lnt_devices_hostport_addrs(a->nl, &a->devices, e, &addrs, &n);
+
+	if (r)
+		return r;
+	free(a->hostport_addrs);
+	a->hostport_addrs = addrs;
+	a->n_hostport_addrs = n;
+	return 0;
+}
+
 /* The node as Kubernetes has it: programs, routes, ranges. 1: not known well enough yet. */
 static int turn_cluster(
 	struct lnt_agent *a, struct lnt_cluster_state *cluster, struct lnt_err *e, size_t *writes)
@@ -179,6 +195,8 @@ static int turn_cluster(
 	if (!r)
 		r = find_nodeport_addrs(a, e);
 	if (!r)
+		r = find_hostport_addrs(a, e);
+	if (!r)
 		r = lnt_stack_backends_place(
 			&a->stack_backends, cluster->cluster_cidrs, cluster->n_cluster_cidrs, e);
 	if (r)
@@ -209,12 +227,36 @@ static void note_pods(struct lnt_agent *a)
 		const struct lnt_pod *pod = (const struct lnt_pod *)lnt_store_get(
 			a->store, LNT_KIND_POD, ep->pod_ns, ep->pod_name);
 
-		if (pod && pod->host_port)
-			note(a, &pod->meta, "hostPort is not supported yet; it is not served");
+		if (pod && pod->host_port && !ep->n_portmaps)
+			note(a, &pod->meta,
+				"its hostPorts are not served: the runtime passed no port mappings "
+				"when it was made; recreate it");
+		if (pod && pod->per_packet && !ep->netns_cookie)
+			note(a, &pod->meta,
+				"annotation linnet.io/socket-lb has no effect: its namespace's "
+				"cookie is unknown (Linux before 5.14, or a pod of an older "
+				"linnet)");
 		if (pod && pod->bandwidth)
 			note(a, &pod->meta,
 				"bandwidth annotations are not supported yet; there is no limit");
 	}
+}
+
+/* Whose sockets are whose, for the socket hooks. */
+static int turn_netns(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
+{
+	_cleanup_free_ struct lnt_netns_entry *entries = NULL;
+	uint64_t host = 0;
+	size_t n;
+	int r = lnt_netns_cookie(-1, &host);
+
+	if (r)
+		log_debug("the node's netns cookie: %s", strerror(-r));
+	r = lnt_compile_netns(
+		a->store, a->opt->node_name, host, a->registry.eps, a->registry.n, &entries, &n);
+	if (r)
+		return lnt_err_sys(e, r, "compile network namespaces");
+	return lnt_sync_netns(a->sync, entries, n, e, writes);
 }
 
 static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
@@ -242,6 +284,8 @@ static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 	lnt_notices_end(&a->policy_notices);
 	if (!r)
 		r = lnt_sync_policy(a->sync, &state, a->registry.eps, a->registry.n, e, writes);
+	if (!r)
+		r = turn_netns(a, e, writes);
 	lnt_policy_state_clear(&state);
 	return r;
 }
@@ -268,6 +312,10 @@ static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 		.node_name = a->opt->node_name,
 		.addrs = a->nodeport_addrs,
 		.n_addrs = a->n_nodeport_addrs,
+		.host_addrs = a->hostport_addrs,
+		.n_host_addrs = a->n_hostport_addrs,
+		.eps = a->registry.eps,
+		.n_eps = a->registry.n,
 	};
 	_cleanup_free_ struct lnt_service_change *changes = NULL;
 	bool whole;
@@ -538,6 +586,7 @@ int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 	lnt_services_free(a.services);
 	lnt_stack_backends_clear(&a.stack_backends);
 	free(a.nodeport_addrs);
+	free(a.hostport_addrs);
 	lnt_nl_close(a.nl);
 	return r;
 }

@@ -56,7 +56,9 @@ struct lnt_agent {
 	struct lnt_nodeport_addr *nodeport_addrs;
 	size_t n_nodeport_addrs;
 	struct lnt_stack_backends stack_backends;
-	bool to_node;	   /* is attached */
+	bool to_node; /* is attached */
+	struct lnt_hostport_addr *hostport_addrs;
+	size_t n_hostport_addrs;
 	bool drains;	   /* sockets to backends that are gone can be ended */
 	bool drain_again;  /* at the next sweep, for sockets that were about to connect */
 	bool synced;	   /* the store is complete */

@@ -114,10 +114,21 @@ struct lnt_nodeport_addr {
 	bool host_only; /* for the node's own sockets: a loopback address */
 };
 
+/* An address of this node at which hostPorts may be served. */
+struct lnt_hostport_addr {
+	struct in6_addr addr;
+	bool any;	/* also for mappings without a hostIP */
+	bool host_only; /* for the node's own sockets: a loopback address */
+};
+
 struct lnt_service_params {
 	const char *node_name;
 	const struct lnt_nodeport_addr *addrs;
 	size_t n_addrs;
+	const struct lnt_hostport_addr *host_addrs;
+	size_t n_host_addrs;
+	const struct lnt_endpoint *eps; /* this node's, with their port mappings */
+	size_t n_eps;
 };
 
 /*
@@ -180,6 +191,11 @@ struct lnt_frontend {
  *
  * Where several services claim one address, protocol and port, a cluster IP goes before others,
  * then the older service, then the first by namespace and name.
+ *
+ * Port mappings of this node's endpoints (hostPort) are frontends too, each with the one backend:
+ * at their hostIP if it is an address of this node, else at all that are `any`. Clients from
+ * outside keep their address. A service that claims the same goes before them; of two endpoints the
+ * one that names the hostIP, then the older device.
  */
 struct lnt_services;
 
@@ -224,6 +240,14 @@ const struct lnt_frontend *lnt_services_find(
 int lnt_services_each(const struct lnt_services *t,
 	int (*fn)(void *ctx, const struct lnt_frontend *f), void *ctx);
 
+/*
+ * The frontends of the endpoint's port mappings that it has, and no other claimant, in a new array
+ * that the caller frees. Valid until the next update. Returns 0, -ENOENT when the last update knew
+ * of none of its mappings, or -ENOMEM.
+ */
+int lnt_services_host_ports(const struct lnt_services *t, const struct lnt_endpoint *ep,
+	const struct lnt_frontend ***ret_list, size_t *ret_n);
+
 /* spec.healthCheckNodePort of services of type LoadBalancer with externalTrafficPolicy Local. */
 struct lnt_service_health {
 	uint16_t port;	       /* host byte order */
@@ -240,6 +264,22 @@ uint64_t lnt_services_health_version(const struct lnt_services *t);
  */
 int lnt_services_health(
 	const struct lnt_services *t, struct lnt_service_health **ret_list, size_t *ret_n);
+
+/* --- sockets ---------------------------------------------------------------------------------- */
+
+struct lnt_netns_entry {
+	uint64_t cookie;
+	struct lnt_netns_value value;
+};
+
+/*
+ * The namespaces that the socket hooks tell apart: the node's own (@host_cookie, 0: unknown), and
+ * those of @eps whose pods are opted out by annotation; sorted by memcmp(), in a new array that the
+ * caller frees. Returns 0 or -ENOMEM.
+ */
+int lnt_compile_netns(const struct lnt_store *st, const char *node_name, uint64_t host_cookie,
+	const struct lnt_endpoint *eps, size_t n_eps, struct lnt_netns_entry **ret_entries,
+	size_t *ret_n);
 
 /* --- cluster --------------------------------------------------------------------------------- */
 

@@ -8,10 +8,10 @@
 #include <string.h>
 
 /*
- * The pod of an endpoint. A namesake that came later (a StatefulSet's, say) may have other labels:
+ * A namesake that came later (a StatefulSet's, say) may have other labels:
  * under its policies the old one could do what it must not.
  */
-static const struct lnt_pod *find_pod(
+const struct lnt_pod *lnt_local_pod(
 	const struct lnt_store *st, const char *node_name, const struct lnt_endpoint *ep)
 {
 	const struct lnt_pod *pod;
@@ -123,7 +123,7 @@ int lnt_locals_build(const struct lnt_store *st, const char *node_name,
 		struct lnt_local *l = &ls.items[ls.n++];
 
 		*l = (struct lnt_local){.ep = &eps[i], .policy = LNT_NONE};
-		l->pod = find_pod(st, node_name, &eps[i]);
+		l->pod = lnt_local_pod(st, node_name, &eps[i]);
 		if (l->pod &&
 			(lnt_identities_add(ids, l->pod, &l->identity) ||
 				select_policies(rules, &ls, l, &set)))

@@ -20,6 +20,10 @@ struct lnt_locals {
 	bool *applied;	   /* by policy: it selects a pod of this node */
 };
 
+/* The pod of @ep, in the store. NULL: it has none, or it is not known yet. */
+const struct lnt_pod *lnt_local_pod(
+	const struct lnt_store *st, const char *node_name, const struct lnt_endpoint *ep);
+
 /*
  * Looks up the pods of @eps, adds them to @ids, and finds their policies. @ret_locals borrows from
  * @eps and the store. Returns 0 or -ENOMEM.

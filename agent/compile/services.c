@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All services: who has which address and port, and what that changes (compile.h). A unit is a
- * service by name, whether it is there or not; a claim is a key with all the frontends that want
- * it, the one that has it first.
+ * service by name, whether it is there or not, or an endpoint with port mappings; a claim is a key
+ * with all the frontends that want it, the one that has it first.
  */
 #include "agent/compile/index.h"
 #include "agent/compile/services_unit.h"
@@ -17,11 +17,13 @@
 #include <uthash.h>
 
 struct lnt_service_unit {
-	const char *ns; /* interned, a reference each; with name the key */
-	const char *name;
+	const char *ns;	  /* interned, a reference each; with name the key. Endpoints: container */
+	const char *name; /* and interface */
+	/* The pod of an endpoint, or "" and the container. Interned; NULL: a service. */
+	const char *pod_ns, *pod_name;
 	struct lnt_service_result r;
 	char *conflict; /* owned; what was said about a claim it has not, NULL: nothing */
-	bool touched;
+	bool touched;	/* endpoints: is there still */
 	struct lnt_service_unit *next; /* of those that are touched */
 	UT_hash_handle hh;
 };
@@ -41,6 +43,7 @@ struct lnt_services {
 	void *ctx;
 	uint64_t health_version;
 	struct lnt_service_unit *units;
+	struct lnt_service_unit *endpoints; /* those with port mappings */
 	struct lnt_service_unit *touched;
 	struct lnt_service_claim *claims;
 	struct lnt_service_claim **changed; /* since the last settling */
@@ -68,12 +71,14 @@ struct lnt_services *lnt_services_new(
 	return t;
 }
 
-static void unit_free(struct lnt_services *t, struct lnt_service_unit *u)
+static void unit_free(struct lnt_service_unit **units, struct lnt_service_unit *u)
 {
-	HASH_DEL(t->units, u);
+	HASH_DEL(*units, u);
 	lnt_service_result_clear(&u->r);
 	lnt_unintern(u->ns);
 	lnt_unintern(u->name);
+	lnt_unintern(u->pod_ns);
+	lnt_unintern(u->pod_name);
 	free(u->conflict);
 	free(u);
 }
@@ -90,7 +95,9 @@ void lnt_services_free(struct lnt_services *t)
 		free(c);
 	}
 	HASH_ITER (hh, t->units, u, next_unit)
-		unit_free(t, u);
+		unit_free(&t->units, u);
+	HASH_ITER (hh, t->endpoints, u, next_unit)
+		unit_free(&t->endpoints, u);
 	lnt_unintern(t->node);
 	lnt_unintern(t->zone);
 	free(t->changed);
@@ -100,7 +107,8 @@ void lnt_services_free(struct lnt_services *t)
 
 /* --- what is touched -------------------------------------------------------------------------- */
 
-static struct lnt_service_unit *unit_new(struct lnt_services *t, const char *ns, const char *name)
+static struct lnt_service_unit *unit_new(
+	struct lnt_service_unit **units, const char *ns, const char *name)
 {
 	struct lnt_service_unit *u = calloc(1, sizeof(*u));
 
@@ -109,7 +117,7 @@ static struct lnt_service_unit *unit_new(struct lnt_services *t, const char *ns,
 	u->ns = lnt_intern(ns);
 	u->name = lnt_intern(name);
 	if (u->ns && u->name)
-		HASH_ADD_KEYPTR(hh, t->units, &u->ns, UNIT_KEY_LEN, u);
+		HASH_ADD_KEYPTR(hh, *units, &u->ns, UNIT_KEY_LEN, u);
 	if (u->hh.tbl)
 		return u;
 	lnt_unintern(u->ns);
@@ -134,7 +142,7 @@ static int touch_name(struct lnt_services *t, const char *ns, const char *name)
 
 	HASH_FIND(hh, t->units, &like.ns, UNIT_KEY_LEN, u);
 	if (!u)
-		u = unit_new(t, ns, name);
+		u = unit_new(&t->units, ns, name);
 	if (!u)
 		return -ENOMEM;
 	touch(t, u);
@@ -206,6 +214,10 @@ static bool goes_before(const struct lnt_frontend *a, const struct lnt_frontend 
 
 	if (!a->rank != !b->rank)
 		return !a->rank;
+	if (!x->pod_name != !y->pod_name)
+		return !x->pod_name;
+	if (x->pod_name && a->rank != b->rank)
+		return a->rank < b->rank;
 	if (x->r.created != y->r.created)
 		return x->r.created < y->r.created;
 	r = strcmp(x->ns, y->ns);
@@ -246,9 +258,9 @@ static void say(const struct lnt_services *t, const struct lnt_service_unit *u,
 	enum lnt_notice_reason reason, const char *text, bool gone)
 {
 	const struct lnt_notice n = {
-		.kind = LNT_KIND_SERVICE,
-		.ns = u->ns,
-		.name = u->name,
+		.kind = u->pod_name ? LNT_KIND_POD : LNT_KIND_SERVICE,
+		.ns = u->pod_name ? u->pod_ns : u->ns,
+		.name = u->pod_name ? u->pod_name : u->name,
 		.reason = reason,
 		.text = text,
 	};
@@ -340,20 +352,41 @@ static const struct lnt_frontend *lost(const struct lnt_service_unit *u)
 	return NULL;
 }
 
+/* Its name for people, "Service ns/name"; the caller frees it. NULL: no memory. */
+static char *unit_text(const struct lnt_service_unit *u)
+{
+	char *text;
+	int n;
+
+	if (!u->pod_name)
+		n = asprintf(&text, "Service %s/%s", u->ns, u->name);
+	else if (*u->pod_ns)
+		n = asprintf(&text, "Pod %s/%s", u->pod_ns, u->pod_name);
+	else
+		n = asprintf(&text, "container %s", u->pod_name);
+	return n < 0 ? NULL : text;
+}
+
+static char *conflict_text(const struct lnt_frontend *f)
+{
+	_cleanup_free_ char *whose = unit_text(f->claim->first->unit);
+	char addr[LNT_ADDRSTRLEN], *text;
+
+	if (!whose ||
+		asprintf(&text, "%s port %u belongs to %s already; not served",
+			lnt_addr_str(&f->key.addr, addr), ntohs(f->key.port), whose) < 0)
+		return NULL;
+	return text;
+}
+
 /* Says once that a service has not got all it claims, and once that it has again. */
 static int unit_check(struct lnt_services *t, struct lnt_service_unit *u)
 {
 	const struct lnt_frontend *f = lost(u);
-	_cleanup_free_ char *text = NULL;
-	char addr[LNT_ADDRSTRLEN];
+	_cleanup_free_ char *text = f ? conflict_text(f) : NULL;
 
-	if (f &&
-		asprintf(&text, "%s port %u belongs to %s/%s already; not served",
-			lnt_addr_str(&f->key.addr, addr), ntohs(f->key.port),
-			f->claim->first->unit->ns, f->claim->first->unit->name) < 0) {
-		text = NULL;
+	if (f && !text)
 		return -ENOMEM;
-	}
 	if (text && u->conflict && !strcmp(text, u->conflict))
 		return 0;
 	if (u->conflict)
@@ -377,6 +410,128 @@ static int check_conflicts(struct lnt_services *t)
 				return -ENOMEM;
 		c->contested = c->first && c->first->next;
 	}
+	return 0;
+}
+
+/* --- endpoints -------------------------------------------------------------------------------- */
+
+static bool same_set(const struct lnt_backend_set *a, const struct lnt_backend_set *b)
+{
+	return a->n == b->n && !memcmp(a->backends, b->backends, a->n * sizeof(*a->backends));
+}
+
+static bool same_result(const struct lnt_service_result *a, const struct lnt_service_result *b)
+{
+	if (a->n_frontends != b->n_frontends || a->n_notices != b->n_notices ||
+		a->created != b->created)
+		return false;
+	for (size_t i = 0; i < a->n_frontends; i++) {
+		const struct lnt_frontend *x = &a->frontends[i], *y = &b->frontends[i];
+
+		if (memcmp(&x->key, &y->key, sizeof(x->key)) != 0 || x->flags != y->flags ||
+			x->rank != y->rank || !same_set(x->set, y->set))
+			return false;
+	}
+	for (size_t i = 0; i < a->n_notices; i++)
+		if (strcmp(a->notices[i], b->notices[i]) != 0)
+			return false;
+	return true;
+}
+
+static struct lnt_service_unit *find_endpoint(
+	const struct lnt_services *t, const struct lnt_endpoint *ep)
+{
+	const char *id = lnt_intern(ep->container_id), *ifname = lnt_intern(ep->ifname);
+	const struct lnt_service_unit like = {.ns = id, .name = ifname};
+	struct lnt_service_unit *u = NULL;
+
+	if (id && ifname)
+		HASH_FIND(hh, t->endpoints, &like.ns, UNIT_KEY_LEN, u);
+	lnt_unintern(id);
+	lnt_unintern(ifname);
+	return u;
+}
+
+static struct lnt_service_unit *add_endpoint(struct lnt_services *t, const struct lnt_endpoint *ep)
+{
+	struct lnt_service_unit *u = unit_new(&t->endpoints, ep->container_id, ep->ifname);
+
+	if (!u)
+		return NULL;
+	u->pod_ns = lnt_intern(ep->pod_ns);
+	u->pod_name = lnt_intern(*ep->pod_name ? ep->pod_name : ep->container_id);
+	if (u->pod_ns && u->pod_name)
+		return u;
+	unit_free(&t->endpoints, u);
+	return NULL;
+}
+
+static int endpoint_compile(struct lnt_services *t, const struct lnt_service_params *params,
+	const struct lnt_endpoint *ep)
+{
+	_cleanup_(lnt_service_result_clear) struct lnt_service_result r = {};
+	struct lnt_service_unit *u;
+
+	if (!ep->n_portmaps)
+		return 0;
+	u = find_endpoint(t, ep);
+	if (!u)
+		u = add_endpoint(t, ep);
+	if (!u || lnt_hostports_compile(params, ep, &r))
+		return -ENOMEM;
+	u->touched = true;
+	return same_result(&u->r, &r) ? 0 : unit_replace(t, u, &r);
+}
+
+static int update_endpoints(struct lnt_services *t, const struct lnt_service_params *params)
+{
+	struct lnt_service_unit *u;
+	int r = 0;
+
+	for (u = t->endpoints; u; u = u->hh.next)
+		u->touched = false;
+	for (size_t i = 0; !r && i < params->n_eps; i++)
+		r = endpoint_compile(t, params, &params->eps[i]);
+	for (u = t->endpoints; !r && u; u = u->hh.next) {
+		struct lnt_service_result none = {};
+
+		if (!u->touched)
+			r = unit_replace(t, u, &none);
+	}
+	return r;
+}
+
+/* Those that are gone, once what they had is somebody else's. */
+static int settle_endpoints(struct lnt_services *t)
+{
+	struct lnt_service_unit *u, *next;
+
+	HASH_ITER (hh, t->endpoints, u, next) {
+		if (u->conflict && unit_check(t, u))
+			return -ENOMEM;
+		if (!u->touched)
+			unit_free(&t->endpoints, u);
+	}
+	return 0;
+}
+
+int lnt_services_host_ports(const struct lnt_services *t, const struct lnt_endpoint *ep,
+	const struct lnt_frontend ***ret_list, size_t *ret_n)
+{
+	const struct lnt_service_unit *u = find_endpoint(t, ep);
+	const struct lnt_frontend **list;
+	size_t n = 0;
+
+	if (!u)
+		return -ENOENT;
+	list = calloc(u->r.n_frontends + 1, sizeof(const struct lnt_frontend *));
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < u->r.n_frontends; i++)
+		if (u->r.frontends[i].claim->first == &u->r.frontends[i])
+			list[n++] = &u->r.frontends[i];
+	*ret_list = list;
+	*ret_n = n;
 	return 0;
 }
 
@@ -440,13 +595,17 @@ int lnt_services_update(struct lnt_services *t, const struct lnt_store *st,
 		done = u;
 	}
 	if (!r)
+		r = update_endpoints(t, params);
+	if (!r)
 		r = check_conflicts(t);
+	if (!r)
+		r = settle_endpoints(t);
 	while ((u = done)) {
 		done = u->next;
 		if (u->conflict && unit_check(t, u))
 			r = -ENOMEM;
 		if (!lnt_store_get(st, LNT_KIND_SERVICE, u->ns, u->name))
-			unit_free(t, u);
+			unit_free(&t->units, u);
 	}
 	return r ? lnt_err_sys(e, r, "compile services") : 0;
 }

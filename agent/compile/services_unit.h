@@ -34,7 +34,14 @@ int lnt_service_compile(const struct lnt_service_place *place, const struct lnt_
 	struct lnt_service_result *ret_result);
 void lnt_service_result_clear(struct lnt_service_result *r);
 
-/* Something that is wrong with @svc, each text once. Returns 0 or -ENOMEM. */
+/*
+ * The port mappings of an endpoint (hostports.c), for which the same holds. created is the device's
+ * number, which grows with time.
+ */
+int lnt_hostports_compile(const struct lnt_service_params *params, const struct lnt_endpoint *ep,
+	struct lnt_service_result *ret_result);
+
+/* Something that is wrong with @svc or an endpoint, each text once. Returns 0 or -ENOMEM. */
 int lnt_service_note(struct lnt_service_result *r, const struct lnt_service *svc, const char *fmt,
 	...) __attribute__((format(printf, 3, 4)));
 

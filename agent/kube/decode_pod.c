@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether a pod's sockets are turned to backends ("true"), or its packets are ("false"). */
+#define LNT_ANNOTATION_SOCKET_LB "linnet.io/socket-lb"
+
 static bool same_family(const struct in6_addr *a, const struct in6_addr *b)
 {
 	return lnt_addr_is4(a) == lnt_addr_is4(b);
@@ -131,6 +134,20 @@ static bool has_bandwidth(const cJSON *json)
 		lnt_json_get(annotations, "kubernetes.io/egress-bandwidth");
 }
 
+/* Any other text than these two is a mistake that is said, and changes nothing. */
+static bool is_opted_out(const cJSON *json, struct lnt_err *e)
+{
+	const cJSON *annotations = lnt_json_get(lnt_json_get(json, "metadata"), "annotations");
+	const char *text = lnt_json_text(annotations, LNT_ANNOTATION_SOCKET_LB);
+
+	if (text && strcmp(text, "false") != 0 && strcmp(text, "true") != 0)
+		lnt_err_set(e, -EINVAL,
+			"annotation " LNT_ANNOTATION_SOCKET_LB ": '%.32s' is neither true nor "
+			"false",
+			text);
+	return text && !strcmp(text, "false");
+}
+
 int lnt_decode_pod(const cJSON *json, struct lnt_err *e, struct lnt_pod *obj)
 {
 	const cJSON *spec = lnt_json_get(json, "spec"), *status = lnt_json_get(json, "status");
@@ -145,6 +162,7 @@ int lnt_decode_pod(const cJSON *json, struct lnt_err *e, struct lnt_pod *obj)
 	if (!obj->node)
 		return -ENOMEM;
 	obj->host_network = cJSON_IsTrue(lnt_json_get(spec, "hostNetwork"));
+	obj->per_packet = is_opted_out(json, e);
 	obj->bandwidth = has_bandwidth(json);
 	obj->terminated = phase && (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"));
 	decode_pod_addrs(status, e, obj);

@@ -82,6 +82,7 @@ struct lnt_pod {
 	bool host_network;
 	bool terminated; /* phase Succeeded or Failed: its address may be another's */
 	bool host_port;	 /* a container asks for one */
+	bool per_packet; /* annotation linnet.io/socket-lb "false": no socket hooks for it */
 	bool bandwidth;	 /* annotation kubernetes.io/ingress-bandwidth or egress-bandwidth */
 };
 

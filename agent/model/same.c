@@ -53,7 +53,8 @@ static bool same_pod(const struct lnt_pod *a, const struct lnt_pod *b)
 	if (!same_labels(&a->labels, &b->labels) || a->node != b->node ||
 		a->n_addrs != b->n_addrs || a->n_ports != b->n_ports ||
 		a->host_network != b->host_network || a->terminated != b->terminated ||
-		a->host_port != b->host_port || a->bandwidth != b->bandwidth ||
+		a->host_port != b->host_port || a->per_packet != b->per_packet ||
+		a->bandwidth != b->bandwidth ||
 		!same_bytes(a->addrs, b->addrs, a->n_addrs * sizeof(*a->addrs)))
 		return false;
 	for (size_t i = 0; i < a->n_ports; i++)

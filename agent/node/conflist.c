@@ -27,7 +27,7 @@ static cJSON *build(
 	const struct lnt_options *opt, const struct lnt_prefix *cidrs, size_t n_cidrs, uint32_t mtu)
 {
 	static const char *const versions[] = {"1.0.0", "1.1.0"};
-	cJSON *list = cJSON_CreateObject(), *plugins, *plugin, *ipam, *ranges;
+	cJSON *list = cJSON_CreateObject(), *plugins, *plugin, *capabilities, *ipam, *ranges;
 	char text[LNT_PREFIXSTRLEN];
 
 	cJSON_AddStringToObject(list, "cniVersion", versions[0]);
@@ -41,6 +41,9 @@ static cJSON *build(
 	cJSON_AddStringToObject(plugin, "runDir", opt->run_dir);
 	cJSON_AddStringToObject(plugin, "bpfRoot", opt->bpf_root);
 	cJSON_AddNumberToObject(plugin, "mtu", mtu);
+	/* What is not listed here, bandwidth too, the runtime does not pass. */
+	capabilities = cJSON_AddObjectToObject(plugin, "capabilities");
+	cJSON_AddTrueToObject(capabilities, "portMappings");
 	ipam = cJSON_AddObjectToObject(plugin, "ipam");
 	cJSON_AddStringToObject(ipam, "type", "linnet");
 	ranges = cJSON_AddArrayToObject(ipam, "ranges");

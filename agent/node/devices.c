@@ -180,3 +180,49 @@ int lnt_devices_nodeport_addrs(struct lnt_nl *nl, const struct lnt_options *opt,
 	*ret_n = unique;
 	return 0;
 }
+
+/* --- hostPorts -------------------------------------------------------------------------------- */
+
+static bool is_loopback(const struct in6_addr *a)
+{
+	return IN6_IS_ADDR_LOOPBACK(a) || (lnt_addr_is4(a) && a->s6_addr[12] == 127);
+}
+
+static int hostport_compare(const void *a, const void *b)
+{
+	const struct lnt_hostport_addr *x = a, *y = b;
+	int r = memcmp(&x->addr, &y->addr, sizeof(x->addr));
+
+	return r ? r : y->any - x->any;
+}
+
+int lnt_devices_hostport_addrs(struct lnt_nl *nl, const struct lnt_node_devices *devices,
+	struct lnt_err *e, struct lnt_hostport_addr **ret_addrs, size_t *ret_n)
+{
+	const struct in6_addr loopbacks[] = {
+		lnt_addr_from4(htonl(INADDR_LOOPBACK)), IN6ADDR_LOOPBACK_INIT};
+	_cleanup_free_ struct lnt_hostport_addr *list = NULL;
+	_cleanup_free_ struct lnt_ifaddr *addrs = NULL;
+	size_t n_addrs = 0, n = 0, unique = 0;
+	int r = lnt_addr_dump(nl, 0, e, &addrs, &n_addrs);
+
+	if (r)
+		return r;
+	list = calloc(n_addrs + ARRAY_SIZE(loopbacks), sizeof(*list));
+	if (!list)
+		return lnt_err_sys(e, -ENOMEM, "node addresses");
+	for (size_t i = 0; i < ARRAY_SIZE(loopbacks); i++)
+		list[n++] = (struct lnt_hostport_addr){loopbacks[i], true, true};
+	for (size_t i = 0; i < n_addrs; i++)
+		if (is_host_addr(&addrs[i]) && !is_loopback(&addrs[i].addr))
+			list[n++] = (struct lnt_hostport_addr){
+				addrs[i].addr, is_on(devices, addrs[i].ifindex), false};
+	qsort(list, n, sizeof(*list), hostport_compare);
+	/* An address may stand on several devices. */
+	for (size_t i = 0; i < n; i++)
+		if (!i || !IN6_ARE_ADDR_EQUAL(&list[i].addr, &list[unique - 1].addr))
+			list[unique++] = list[i];
+	*ret_addrs = TAKE_PTR(list);
+	*ret_n = unique;
+	return 0;
+}

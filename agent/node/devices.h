@@ -38,3 +38,11 @@ int lnt_devices_add_host_peers(
 int lnt_devices_nodeport_addrs(struct lnt_nl *nl, const struct lnt_options *opt,
 	const struct lnt_node_devices *devices, struct lnt_err *e,
 	struct lnt_nodeport_addr **ret_addrs, size_t *ret_n);
+
+/*
+ * The addresses where hostPorts may be served, sorted by memcmp(), in a new array that the caller
+ * frees: those of all devices that are not link-local. Mappings without a hostIP are served at
+ * those of the node's devices, and at 127.0.0.1 and ::1 for the node's own sockets.
+ */
+int lnt_devices_hostport_addrs(struct lnt_nl *nl, const struct lnt_node_devices *devices,
+	struct lnt_err *e, struct lnt_hostport_addr **ret_addrs, size_t *ret_n);

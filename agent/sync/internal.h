@@ -11,5 +11,6 @@ struct lnt_sync {
 	struct lnt_table devices;
 	struct lnt_table policy;
 	struct lnt_table cidrs;
+	struct lnt_table netns;
 	struct lnt_sync_services svc;
 };

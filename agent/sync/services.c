@@ -29,6 +29,7 @@ struct round {
 	size_t n_sets, cap_sets;
 	int failed; /* the first failure, others do not stop the round */
 	bool frontends_failed;
+	bool stale; /* something is not as a flow may remember it */
 	struct lnt_err *e;
 	size_t *writes;
 };
@@ -236,6 +237,7 @@ static int write_slots(struct round *r, const struct slot_writes *w)
 		uint32_t slot = w->keys[i].slot;
 
 		if (ok[i]) {
+			r->stale |= slot < set->n;
 			set->slots[slot] = w->values[i];
 			if (slot >= set->n)
 				set->n = slot + 1;
@@ -408,6 +410,18 @@ static int join_named(struct round *r, const struct lnt_service_key *key)
 	return 0;
 }
 
+/* Whether whoever remembers @old remembers nothing that is wrong by @now. */
+static bool only_grew(const struct lnt_service_value *old, const struct lnt_service_value *now)
+{
+	struct lnt_service_value v = *now;
+
+	if (now->count < old->count || now->ext_count < old->ext_count)
+		return false;
+	v.count = old->count;
+	v.ext_count = old->ext_count;
+	return !memcmp(&v, old, sizeof(v));
+}
+
 static int write_frontends(
 	struct round *r, void (*plan)(const struct round *r, struct frontend_writes *w))
 {
@@ -426,8 +440,11 @@ static int write_frontends(
 	r->frontends_failed |= failed != 0;
 	fail(r, failed);
 	for (size_t i = 0; i < w.n; i++) {
+		const struct lnt_sync_frontend *f = frontend_find(r->s, &w.keys[i]);
+
 		if (!ok[i])
 			continue;
+		r->stale |= !f || !only_grew(&f->value, &w.values[i]);
 		if (join_named(r, &w.keys[i]) ||
 			lnt_sync_frontend_put(r->s, &w.keys[i], &w.values[i]))
 			return -ENOMEM;
@@ -446,6 +463,7 @@ static int delete_frontend(struct round *r, struct lnt_sync_frontend *f)
 		return 0;
 	}
 	(*r->writes)++;
+	r->stale = true;
 	lnt_sync_frontend_put(r->s, &f->key, &none);
 	HASH_DEL(r->s->frontends, f);
 	free(f);
@@ -553,7 +571,34 @@ int lnt_sync_services(struct lnt_sync *s, const struct lnt_service_change *chang
 		.writes = ret_writes,
 	};
 
-	if (sync_round(&r, whole))
-		return lnt_err_sys(e, -ENOMEM, "sync services");
-	return r.failed;
+	int err = sync_round(&r, whole);
+
+	if (r.stale)
+		fail(&r, lnt_sync_bump_epoch(s, e));
+	return err ? lnt_err_sys(e, -ENOMEM, "sync services") : r.failed;
+}
+
+static bool has_set(const struct lnt_sync *s, const struct lnt_backend_set *want, uint32_t number,
+	uint32_t count)
+{
+	const struct lnt_sync_set *set;
+	uint32_t found = 0;
+
+	HASH_FIND(hh, s->svc.sets, &number, sizeof(number), set);
+	if (!want)
+		return !number;
+	for (uint32_t i = 0; set && i < count && i < set->n; i++)
+		found += want->n &&
+			bsearch(&set->slots[i], want->backends, want->n, sizeof(*want->backends),
+				backend_cmp);
+	return found == want->n;
+}
+
+bool lnt_sync_has_frontend(const struct lnt_sync *s, const struct lnt_frontend *f)
+{
+	const struct lnt_sync_frontend *have = frontend_find(&s->svc, &f->key);
+
+	return have && have->value.flags == f->flags &&
+		has_set(s, f->set, have->value.set, have->value.count) &&
+		has_set(s, f->ext_set, have->value.ext_set, have->value.ext_count);
 }

@@ -28,6 +28,7 @@ int lnt_sync_new(const char *bpf_root, struct lnt_err *e, struct lnt_sync **ret_
 		(r = lnt_table_read(&s->devices, "devices", s->maps.devices, e)) ||
 		(r = lnt_table_read(&s->policy, "policy", s->maps.policy, e)) ||
 		(r = lnt_table_read(&s->cidrs, "cidrs", s->maps.cidrs, e)) ||
+		(r = lnt_table_read(&s->netns, "netns", s->maps.netns, e)) ||
 		(r = lnt_sync_services_read(&s->svc, &s->maps, e)))
 		return r;
 	*ret_sync = TAKE_PTR(s);
@@ -43,6 +44,7 @@ void lnt_sync_free(struct lnt_sync *s)
 	lnt_table_clear(&s->devices);
 	lnt_table_clear(&s->policy);
 	lnt_table_clear(&s->cidrs);
+	lnt_table_clear(&s->netns);
 	lnt_sync_services_clear(&s->svc);
 	lnt_maps_close(&s->maps);
 	free(s);

@@ -32,10 +32,18 @@ bool lnt_sync_has_endpoint(const struct lnt_sync *s, const struct lnt_endpoint *
  * Brings the frontends of @changes, their sets and source ranges to what is wanted, and removes all
  * others if @whole. Gives numbers to sets that have none. Failures leave out what did not fit: a
  * set that is not whole is used as far as it goes, a missing range closes. They are returned after
- * all else was written; the same changes and more may then be tried again.
+ * all else was written; the same changes and more may then be tried again. What flows may have
+ * believed of services is decided again: the epoch is raised, unless there was only more of it.
  */
 int lnt_sync_services(struct lnt_sync *s, const struct lnt_service_change *changes, size_t n,
 	bool whole, struct lnt_err *e, size_t *ret_writes);
+
+/* Brings the namespaces that the socket hooks tell apart to @want. */
+int lnt_sync_netns(struct lnt_sync *s, const struct lnt_netns_entry *want, size_t n,
+	struct lnt_err *e, size_t *ret_writes);
+
+/* Whether the frontend and all backends that it wants are in the maps. */
+bool lnt_sync_has_frontend(const struct lnt_sync *s, const struct lnt_frontend *f);
 
 /* Brings the not-masqueraded ranges and the routes to other nodes' pods to @want. */
 int lnt_sync_cluster(struct lnt_sync *s, struct lnt_nl *nl, const struct lnt_cluster_state *want,

@@ -19,11 +19,14 @@ in_pod() (
 )
 
 # cni NODE VERB ID NETNS [CNI_ARGS]: executes the plugin as a runtime does. IFNAME=eth0 and another
-# CONFLIST come from the environment. $LNT_DIR/cni_us says how long it took, in microseconds: from
+# CONFLIST come from the environment, and PORTMAPS, a list that is passed as runtimes do when the
+# configuration has the capability. $LNT_DIR/cni_us says how long it took, in microseconds: from
 # fork to exit, without joining the node.
 cni() {
 	local node=$1 verb=$2 id=$3 path=$4 config
-	config=$(jq -c '.plugins[0] + {name, cniVersion}' "${CONFLIST:-$(conflist "$node")}")
+	config=$(jq -c --argjson maps "${PORTMAPS:-null}" '.plugins[0] + {name, cniVersion} |
+		if .capabilities.portMappings and $maps then .runtimeConfig.portMappings = $maps else . end' \
+		"${CONFLIST:-$(conflist "$node")}")
 	# shellcheck disable=SC2016 # expands inside
 	in_node "$node" env -i PATH="$PATH" CNI_COMMAND="$verb" CNI_CONTAINERID="$id" \
 		CNI_NETNS="$path" CNI_IFNAME="${IFNAME:-eth0}" CNI_PATH="$LNT_BUILD" ${5:+CNI_ARGS="$5"} \

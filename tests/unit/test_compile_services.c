@@ -66,7 +66,8 @@ static size_t compile(struct fixture *f)
 {
 	const struct lnt_nodeport_addr addrs[] = {{build_addr("127.0.0.1"), true},
 		{build_addr(NODE1), false}, {build_addr(NODE6), false}};
-	const struct lnt_service_params params = {"n1", addrs, ARRAY_SIZE(addrs)};
+	const struct lnt_service_params params = {
+		.node_name = "n1", .addrs = addrs, .n_addrs = ARRAY_SIZE(addrs)};
 	struct lnt_service_change *changes;
 	struct lnt_err e = {};
 	bool whole;
@@ -547,7 +548,7 @@ static void conflict(void **state)
 	ASSERT_TCP(f, "10.96.0.1", 81, "10.0.0.1:81");
 	assert_string_equal(backends(f, "10.96.0.1", IPPROTO_UDP, 80), "10.0.0.2:3");
 	assert_string_equal(f->said,
-		"+Service a/late: 10.96.0.1 port 80 belongs to b/web already; not served|");
+		"+Service a/late: 10.96.0.1 port 80 belongs to Service b/web already; not served|");
 	/* Said once. */
 	build_slice(f->st, "b", "web-1", "web", "http:tcp/80,alt:tcp/81", "10.0.0.7", "");
 	compile(f);
@@ -558,7 +559,7 @@ static void conflict(void **state)
 	compile(f);
 	ASSERT_TCP(f, "10.96.0.1", 80, "10.0.0.2:1");
 	assert_string_equal(f->said,
-		"-Service a/late: 10.96.0.1 port 80 belongs to b/web already; not served|");
+		"-Service a/late: 10.96.0.1 port 80 belongs to Service b/web already; not served|");
 	assert_string_equal(backends(f, "10.96.0.1", 0, 0), "refused");
 }
 
@@ -577,8 +578,10 @@ static void conflict_order(void **state)
 	build_put(f->st, svc);
 	compile(f);
 	ASSERT_TCP(f, "10.96.0.1", 80, "10.0.0.2:1");
-	assert_non_null(strstr(f->said, "+Service b/one: 10.96.0.1 port 80 belongs to a/two "));
-	assert_non_null(strstr(f->said, "+Service a/thief: 10.96.0.1 port 80 belongs to a/two "));
+	assert_non_null(
+		strstr(f->said, "+Service b/one: 10.96.0.1 port 80 belongs to Service a/two "));
+	assert_non_null(
+		strstr(f->said, "+Service a/thief: 10.96.0.1 port 80 belongs to Service a/two "));
 	lnt_store_remove(f->st, LNT_KIND_SERVICE, "a", "thief");
 	lnt_store_remove(f->st, LNT_KIND_SERVICE, "b", "one");
 	compile(f);
