@@ -368,6 +368,7 @@ enum lnt_counter {
 	LNT_CNT_SOCK_STATE_FULL,  /* reverse translation could not be remembered */
 	LNT_CNT_DSR_CARRIED,	  /* packets sent on with their service's address */
 	LNT_CNT_DSR_NO_ROOM,	  /* flows source-translated: no room for it in the first packet */
+	LNT_CNT_XDP_FORWARDED,	  /* packets of services sent on before the stack saw them */
 	LNT_CNT_MAX,
 };
 
@@ -409,6 +410,7 @@ struct lnt_config {
 					 */
 	__u8 has_set_retval;		/* cgroup hooks can choose the error (5.18) */
 	__u8 has_to_node;		/* to_node is attached to the node's devices */
-	__u8 pad[2];
+	__u8 has_xdp_frags;		/* XDP sees packets in several buffers (5.18) */
+	__u8 xdp_by_redirect;		/* XDP_TX does not reach the other side of a veth */
 };
 LNT_ASSERT_SIZE(lnt_config, 76);

@@ -105,6 +105,20 @@ static int pin_progs(struct linnet_bpf *skel, const char *bpf_root, struct lnt_e
 	return 0;
 }
 
+/* Packets in several buffers, which devices with large MTUs have for XDP (5.18). */
+static bool has_xdp_frags(void)
+{
+	const struct bpf_insn pass[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_XDP_HAS_FRAGS);
+	_cleanup_close_ int fd =
+		bpf_prog_load(BPF_PROG_TYPE_XDP, NULL, "GPL", pass, ARRAY_SIZE(pass), &opts);
+
+	return fd >= 0;
+}
+
 static int load(const char *bpf_root, const struct lnt_config *cfg, struct lnt_err *e)
 {
 	_cleanup_(skel_destroyp) struct linnet_bpf *skel = NULL;
@@ -122,6 +136,9 @@ static int load(const char *bpf_root, const struct lnt_config *cfg, struct lnt_e
 	*rodata = *cfg;
 	rodata->has_set_retval = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
 					 BPF_FUNC_set_retval, NULL) == 1;
+	rodata->has_xdp_frags = has_xdp_frags();
+	if (rodata->has_xdp_frags)
+		bpf_program__set_flags(skel->progs.xdp_node, BPF_F_XDP_HAS_FRAGS);
 	r = pin_maps(skel, bpf_root, e);
 	if (r)
 		return r;

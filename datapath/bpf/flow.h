@@ -61,15 +61,20 @@ static __always_inline int flow_output(struct __sk_buff *ctx, const struct lnt_f
 	return LNT_NEXT;
 }
 
-/* Marks what the packet says about the connection. */
-static __always_inline void flow_touch(struct lnt_flow *f, const struct __sk_buff *ctx, __u8 flags)
+/* Marks what a packet of @len bytes says about the connection. */
+static __always_inline void flow_mark(struct lnt_flow *f, __u32 len, __u8 flags)
 {
 	if (f->idle)
 		f->idle = 0;
 	f->packets++;
-	f->bytes += ctx->len;
+	f->bytes += len;
 	if (flags & PKT_CLOSING)
 		f->flags |= flags & PKT_RST ? LNT_F_RST : LNT_F_FIN;
+}
+
+static __always_inline void flow_touch(struct lnt_flow *f, const struct __sk_buff *ctx, __u8 flags)
+{
+	flow_mark(f, ctx->len, flags);
 }
 
 /* Sends a packet whose addresses are final: one hop less, MACs, output. */

@@ -2,12 +2,13 @@
 /*
  * The programs. Each is a thin entry; what it does stands in the headers, in the order in which a
  * packet meets them: packet.h (parse) -> flow.h (fast path) -> slow.h -> decide.h (service, route,
- * policy). Sockets: sock.h. Ageing: sweep.h.
+ * policy). Sockets: sock.h. Ageing: sweep.h. Before the stack: xdp.h.
  */
 #include "datapath/bpf/common.h"
 #include "datapath/bpf/slow.h"
 #include "datapath/bpf/sock.h"
 #include "datapath/bpf/sweep.h"
+#include "datapath/bpf/xdp.h"
 
 const volatile struct lnt_config cfg = {};
 
@@ -67,6 +68,14 @@ int to_node(struct __sk_buff *ctx)
 		return r;
 	pull_headers(ctx);
 	return slow_to_node(ctx);
+}
+
+/* From the wire, before the stack: node devices whose driver can; from_node gets what this leaves.
+ */
+SEC("xdp")
+int xdp_node(struct xdp_md *ctx)
+{
+	return xdp_forward(ctx);
 }
 
 SEC("cgroup/connect4")

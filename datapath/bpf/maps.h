@@ -83,6 +83,12 @@ struct {
 } sock_peer SEC(".maps");
 LNT_MAP_LRU(sock_rev, struct lnt_sock_rev_key, struct lnt_sock_rev_value, 16384);
 
+/*
+ * Node devices that can send what XDP redirects to them, by ifindex. Written by the agent, read by
+ * xdp_node.
+ */
+LNT_MAP_HASH(xdp_out, __u32, __u32, LNT_MAX_DEVICES);
+
 /* The epoch. Written by the agent, read by every program. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

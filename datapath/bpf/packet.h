@@ -138,11 +138,10 @@ static __always_inline bool ports_fast(
 	return false;
 }
 
-/* Fills @key and @flags. False: not of a common shape. */
-static __always_inline bool parse_fast(
-	struct __sk_buff *ctx, __u32 scope, struct lnt_flow_key *key, __u8 *flags)
+/* Fills @key and @flags. False: not of a common shape. For tc and XDP alike. */
+static __always_inline bool parse_fast_at(
+	const void *data, const void *end, __u32 scope, struct lnt_flow_key *key, __u8 *flags)
 {
-	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	const struct ethhdr *eth = data;
 	const void *l4;
 	__u8 icmp;
@@ -178,6 +177,14 @@ static __always_inline bool parse_fast(
 		return false;
 	}
 	return ports_fast(l4, end, icmp, key, flags);
+}
+
+static __always_inline bool parse_fast(
+	struct __sk_buff *ctx, __u32 scope, struct lnt_flow_key *key, __u8 *flags)
+{
+	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	return parse_fast_at(data, end, scope, key, flags);
 }
 
 static __always_inline __u16 fast_l4_off(const struct lnt_flow_key *key)

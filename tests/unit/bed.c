@@ -169,6 +169,8 @@ static void configure(struct bed *b, const struct bed_options *opt)
 	cfg->masq_port_max = opt->masq_port_max ? opt->masq_port_max : 40999;
 	cfg->n_devices = 1;
 	cfg->devices[0] = b->dev[DEV_WIRE];
+	cfg->has_xdp_frags = 1;
+	assert_int_equal(bpf_program__set_flags(b->skel->progs.xdp_node, BPF_F_XDP_HAS_FRAGS), 0);
 	if (!opt->no_masquerade) {
 		cfg->masq4 = ip(addrs[HOST][0]);
 		cfg->masq6 = ip(addrs[HOST][1]);
@@ -206,6 +208,7 @@ struct bed *bed_open(const struct bed_options *opt)
 	configure(b, opt);
 	bpf_object__for_each_program(prog, b->skel->obj) bpf_program__set_autoload(prog,
 		bpf_program__type(prog) == BPF_PROG_TYPE_SCHED_CLS ||
+			bpf_program__type(prog) == BPF_PROG_TYPE_XDP ||
 			bpf_program__type(prog) == BPF_PROG_TYPE_SYSCALL);
 	assert_int_equal(linnet_bpf__load(b->skel), 0);
 	b->events = ring_buffer__new(bpf_map__fd(b->skel->maps.events), on_event, b, NULL);

@@ -293,7 +293,8 @@ void bed_reset(struct bed *b, int family)
 	struct bpf_map *const dynamic[] = {b->skel->maps.flows, b->skel->maps.pending,
 		b->skel->maps.frags, b->skel->maps.endpoints, b->skel->maps.devices,
 		b->skel->maps.peers, b->skel->maps.cidrs, b->skel->maps.policy,
-		b->skel->maps.services, b->skel->maps.backends, b->skel->maps.ranges};
+		b->skel->maps.services, b->skel->maps.backends, b->skel->maps.ranges,
+		b->skel->maps.xdp_out};
 
 	b->family = family;
 	for (size_t i = 0; i < ARRAY_SIZE(dynamic); i++)
