@@ -109,6 +109,8 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 	a->drains = lnt_drain_load(root);
 	a->loaded = *cfg;
 	a->devices = *devices;
+	a->xdp.done = false;
+	lnt_agent_mark(a, LNT_DIRTY_SERVICES);
 	log_info("programs loaded; %zu device(s), %zu endpoint(s)", devices->n, a->registry.n);
 	return 0;
 }
@@ -326,6 +328,8 @@ static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 	if (!r && lnt_services_changes(a->services, &changes, &n, &whole))
 		r = lnt_err_sys(e, -ENOMEM, "compile services");
 	if (!r)
+		lnt_xdp_note(&a->xdp, changes, n);
+	if (!r)
 		r = lnt_stack_backends_update(
 			&a->stack_backends, a->nl, &a->devices, a->services, changes, n, e);
 	if (!r && !a->to_node && lnt_stack_backends_any(&a->stack_backends))
@@ -334,6 +338,7 @@ static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 		r = lnt_sync_services(a->sync, changes, n, whole, e, writes);
 	if (!r) {
 		lnt_services_settle(a->services);
+		r = lnt_xdp_apply(&a->xdp, a->nl, a->opt, &a->devices, e);
 		lnt_serving_services(a);
 		drain(a);
 		a->drain_again = true;

@@ -9,6 +9,7 @@
 #include "agent/compile/compile.h"
 #include "agent/kube/kube.h"
 #include "agent/node/devices.h"
+#include "agent/node/xdp.h"
 #include "agent/notices.h"
 #include "agent/options.h"
 #include "agent/registry.h"
@@ -49,6 +50,7 @@ struct lnt_agent {
 
 	struct lnt_config loaded; /* what the programs were loaded with */
 	struct lnt_node_devices devices;
+	struct lnt_xdp xdp; /* how they run it, and why */
 	struct lnt_stats stats;
 	struct lnt_notice_sink notices;
 	struct lnt_notices policy_notices;

@@ -19,6 +19,7 @@ enum {
 	OPT_HEALTHZ_ADDRESS,
 	OPT_KUBE_HOST,
 	OPT_KUBE_PORT,
+	OPT_XDP,
 };
 
 static const struct option longs[] = {
@@ -35,6 +36,7 @@ static const struct option longs[] = {
 	{"nodeport-addresses", required_argument, NULL, OPT_NODEPORT_ADDRESSES},
 	{"http-address", required_argument, NULL, OPT_HTTP_ADDRESS},
 	{"healthz-bind-address", required_argument, NULL, OPT_HEALTHZ_ADDRESS},
+	{"xdp", required_argument, NULL, OPT_XDP},
 	{"log-level", required_argument, NULL, 'l'},
 	{"load-only", no_argument, NULL, OPT_LOAD_ONLY},
 	{"cleanup", no_argument, NULL, OPT_CLEANUP},
@@ -72,6 +74,9 @@ static void usage(FILE *to)
 	      "or\n"
 	      "                       'off' ([::]:10256, which is all addresses of both "
 	      "families)\n"
+	      "  --xdp MODE           services for clients from outside before the stack: native, "
+	      "generic,\n"
+	      "                       off, or auto: native where that is for the better (auto)\n"
 	      "  --log-level LEVEL    error, warn, info or debug (info)\n"
 	      "  --load-only          load and pin the programs, then exit\n"
 	      "  --cleanup            remove everything linnet put on the node, then exit\n",
@@ -145,6 +150,25 @@ static int parse_bind(const char *s, struct lnt_bind *ret_bind)
 	return 0;
 }
 
+static int parse_xdp(const char *s, enum lnt_opt_xdp *ret)
+{
+	static const char *const names[] = {
+		[LNT_OPT_XDP_AUTO] = "auto",
+		[LNT_OPT_XDP_NATIVE] = "native",
+		[LNT_OPT_XDP_GENERIC] = "generic",
+		[LNT_OPT_XDP_OFF] = "off",
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(s, names[i]) != 0)
+			continue;
+		*ret = (enum lnt_opt_xdp)i;
+		return 0;
+	}
+	fprintf(stderr, "linnetd: XDP mode '%s' is none of native, generic, off, auto\n", s);
+	return -EINVAL;
+}
+
 static int parse_bool(const char *s, bool *ret)
 {
 	if (strcmp(s, "true") && strcmp(s, "false")) {
@@ -198,6 +222,8 @@ static int parse_one(int c, char *arg, struct lnt_options *o)
 	case OPT_KUBE_PORT:
 		o->kube_port = arg;
 		return 0;
+	case OPT_XDP:
+		return parse_xdp(arg, &o->xdp);
 	case OPT_LOAD_ONLY:
 		o->mode = LNT_MODE_LOAD_ONLY;
 		return 0;

@@ -22,6 +22,14 @@ enum lnt_mode {
 	LNT_MODE_CLEANUP,   /* remove all that linnet has put on the node, then exit */
 };
 
+/* How node devices run XDP: --xdp. */
+enum lnt_opt_xdp {
+	LNT_OPT_XDP_AUTO, /* natively where that is for the better, or not at all */
+	LNT_OPT_XDP_NATIVE,
+	LNT_OPT_XDP_GENERIC,
+	LNT_OPT_XDP_OFF,
+};
+
 struct lnt_options {
 	enum lnt_mode mode;
 	const char *node_name;
@@ -40,6 +48,7 @@ struct lnt_options {
 	struct lnt_bind http;	 /* health, readiness, metrics */
 	struct lnt_bind healthz; /* kube-proxy's health, for load balancers */
 	bool masquerade;
+	enum lnt_opt_xdp xdp;
 	enum lnt_log_level log_level;
 };
 

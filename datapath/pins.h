@@ -5,7 +5,7 @@
  *
  *   <bpf-root>/linnet/v<ABI>/maps/<map>
  *   <bpf-root>/linnet/v<ABI>/progs/<program>
- *   <bpf-root>/linnet/v<ABI>/links/<device>-<hook>     tcx and cgroup links
+ *   <bpf-root>/linnet/v<ABI>/links/<device>-<hook>     tcx, XDP and cgroup links
  *   <bpf-root>/linnet/v<ABI>/iters/<program>           iterators (sockdestroy.h)
  */
 #include "datapath/abi.h"

@@ -6,6 +6,7 @@
 #include "agent/node/forwarding.h"
 #include "datapath/attach.h"
 #include "datapath/pins.h"
+#include "datapath/xdp.h"
 #include "lib/agent_socket.h"
 #include "lib/cleanup.h"
 #include "lib/endpoint.h"
@@ -19,7 +20,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
-/* Links are pinned as <device>-ingress and <device>-egress; filters have no pin. */
+/* Links are pinned as <device>-ingress, <device>-egress and <device>-xdp; filters have no pin. */
 static void detach_device(const struct lnt_options *opt, struct lnt_nl *nl,
 	const struct lnt_link *link, enum lnt_hook hook)
 {
@@ -34,11 +35,17 @@ static void detach_device(const struct lnt_options *opt, struct lnt_nl *nl,
 		lnt_filter_detach(nl, link->ifindex, hook, NULL);
 }
 
+static bool no_device(const void *ctx, const char *ifname)
+{
+	return false;
+}
+
 static void detach_devices(const struct lnt_options *opt, struct lnt_nl *nl)
 {
 	_cleanup_free_ struct lnt_link *links = NULL;
 	size_t n = 0;
 
+	lnt_xdp_detach_others(opt->bpf_root, no_device, NULL, NULL);
 	if (lnt_link_dump(nl, NULL, &links, &n))
 		return;
 	for (size_t i = 0; i < n; i++) {

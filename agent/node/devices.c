@@ -72,8 +72,12 @@ void lnt_devices_config(const struct lnt_options *opt, const struct lnt_node_dev
 		.n_devices = (uint32_t)devices->n,
 	};
 
-	for (size_t i = 0; i < devices->n; i++)
+	for (size_t i = 0; i < devices->n; i++) {
 		cfg.devices[i] = devices->links[i].ifindex;
+		/* The kernel wakes the other side for it only if that runs XDP too. */
+		if (!strcmp(devices->links[i].kind, "veth"))
+			cfg.xdp_by_redirect = 1;
+	}
 	for (size_t i = 0; opt->masquerade && i < n_own; i++) {
 		if (lnt_addr_is4(&own_addrs[i]))
 			cfg.masq4 = own_addrs[i];

@@ -10,7 +10,8 @@
 #include "datapath/bpf/flow.h"
 
 /* What a flow may ask for to be served here. */
-#define XDP_FLOW_FLAGS (LNT_F_REPLY | LNT_F_FIN | LNT_F_RST | LNT_F_NAT_SRC | LNT_F_NAT_DST)
+#define XDP_FLOW_FLAGS \
+	(LNT_F_REPLY | LNT_F_FIN | LNT_F_RST | LNT_F_NAT_SRC | LNT_F_NAT_DST | LNT_F_DSR)
 
 /* A one's complement sum (RFC 1071), in whatever byte order its words are. */
 static __always_inline __u16 sum_fold(__u64 sum)

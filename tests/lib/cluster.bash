@@ -203,7 +203,7 @@ agent_flags() {
 	d=$(node_dir "$1")
 	printf '%s\n' --node-name "$1" --kubeconfig "$d/kubeconfig" --bpf-root "$d/bpf" \
 		--cgroup-root "$(node_cgroup "$1")" --run-dir "$d/run" --cni-conf-dir "$d/cni-conf" \
-		--devices eth0 --log-level "${LNT_LOG_LEVEL:-info}"
+		--devices eth0 --log-level "${LNT_LOG_LEVEL:-info}" --xdp "${LNT_XDP:-auto}"
 }
 
 # agent_spawn NODE: does not wait until it can carry pods.
@@ -245,6 +245,16 @@ agent_start() { agent_spawn "$1" && agent_wait "$1"; }
 agent_stop() { end_process "$(node_dir "$1")/agent.pid" TERM; }
 agent_kill() { end_process "$(node_dir "$1")/agent.pid" KILL; }
 agent_pid() { cat "$(node_dir "$1")/agent.pid"; }
+
+# counter NODE NAME: how often the node's programs have counted what enum lnt_counter calls LNT_CNT_NAME.
+counter() {
+	local key
+	key=$(awk -v name="LNT_CNT_$2" '/^enum lnt_counter/ { n = 0; on = 1; next }
+		on && $1 ~ "^LNT_CNT_" { sub(/,.*/, "", $1); if ($1 == name) { print n; exit } n++ }' \
+		"$LNT_TOP/datapath/abi.h")
+	bpftool -j map lookup pinned "$(echo "$(node_dir "$1")"/bpf/linnet/*/maps/counters)" \
+		key "$key" 0 0 0 | jq '[.formatted.values[].value] | add'
+}
 
 # agent_cleanup NODE: linnet's own removal of all that it keeps on a node.
 agent_cleanup() {
