@@ -292,6 +292,23 @@ static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 	return r;
 }
 
+/* What the log says is also an Event of the object. */
+static void tell_cluster(void *ctx, const struct lnt_notice *n, bool gone)
+{
+	struct lnt_agent *a = ctx;
+	const struct lnt_meta *obj = lnt_store_get(a->store, n->kind, n->ns, n->name);
+	const struct lnt_report report = {
+		.notice = *n,
+		.uid = obj && obj->uid ? obj->uid : "",
+		.instance = a->opt->node_name,
+		/* A pod's node is the only one to say so. */
+		.nodes = n->kind == LNT_KIND_POD ? 0 : lnt_store_count(a->store, LNT_KIND_NODE),
+	};
+
+	if (a->kube && (gone || obj))
+		lnt_kube_report(a->kube, &report, gone);
+}
+
 static void service_notice(void *ctx, const struct lnt_notice *n, bool gone)
 {
 	struct lnt_agent *a = ctx;
@@ -511,7 +528,7 @@ static void stop(uv_signal_t *signal, int signum)
 	lnt_cni_server_close(a->cni);
 	lnt_serving_close(a);
 	if (a->kube)
-		lnt_kube_close(a->kube);
+		lnt_kube_close(TAKE_PTR(a->kube));
 	lnt_node_watch_close(a->watch);
 	uv_close((uv_handle_t *)&a->turn, NULL);
 	uv_close((uv_handle_t *)&a->sweep, NULL);
@@ -573,6 +590,7 @@ int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 	struct lnt_agent a = {
 		.opt = opt,
 		.policy_notices.sink = &a.notices,
+		.notices = {.tell = tell_cluster, .ctx = &a},
 		.stats.started = time(NULL),
 	};
 	int r;

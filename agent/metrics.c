@@ -180,6 +180,19 @@ static void write_notices(struct lnt_metric_out *out, const struct lnt_agent *a)
 				lnt_notice_reason_text(r), NULL);
 }
 
+static void write_reports(struct lnt_metric_out *out, const struct lnt_agent *a)
+{
+	struct lnt_report_stats s = {};
+
+	if (a->kube)
+		s = lnt_kube_report_stats(a->kube);
+	lnt_metric_count(out, s.created, "result", "created", NULL);
+	lnt_metric_count(out, s.existed, "result", "existed", NULL);
+	lnt_metric_count(out, s.updated, "result", "updated", NULL);
+	lnt_metric_count(out, s.failed, "result", "failed", NULL);
+	lnt_metric_count(out, s.dropped, "result", "dropped", NULL);
+}
+
 /* --- health checks ---------------------------------------------------------------------------- */
 
 static void write_checks(struct lnt_metric_out *out, const struct lnt_agent *a)
@@ -298,6 +311,8 @@ const struct lnt_metric lnt_agent_metrics[] = {
 		"What is wrong with objects now, as the log and Events say it", write_notices},
 	{"linnet_notices_total", "counter", "kind, reason",
 		"What was found wrong with objects", write_notices},
+	{"linnet_reports_total", "counter", "result",
+		"Events for the API server: created, existed (another node was first), updated, failed, or dropped for being too many", write_reports},
 	{"linnet_health_checks", "gauge", "",
 		"Services whose healthCheckNodePort is served", write_checks},
 	{"linnet_health_checks_failing", "gauge", "",

@@ -216,6 +216,8 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 	touch(req);
 	if (req->cancelled)
 		return 0;
+	if (req->status == 200 && !req->ops->body)
+		return n;
 	if (req->status == 200) {
 		req->body_err = req->ops->body(req->ctx, data, n, &req->why);
 		return req->body_err || req->cancelled ? 0 : n;
@@ -431,6 +433,27 @@ static int set_request(struct lnt_http_req *req, const char *path, struct lnt_er
 	return bad ? lnt_err_set(e, -EINVAL, "libcurl refuses the request %s", path) : 0;
 }
 
+static int set_body(struct lnt_http_req *req, const struct lnt_http_body *body, struct lnt_err *e)
+{
+	_cleanup_free_ char *type = NULL;
+	struct curl_slist *headers;
+	CURL *c = req->easy;
+	int bad = 0;
+
+	if (asprintf(&type, "Content-Type: %s", body->type) < 0) {
+		type = NULL;
+		return -ENOMEM;
+	}
+	headers = curl_slist_append(req->headers, type);
+	if (!headers)
+		return -ENOMEM;
+	req->headers = headers;
+	bad |= curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	bad |= curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, body->method);
+	bad |= curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, body->text);
+	return bad ? lnt_err_set(e, -EINVAL, "libcurl refuses the body") : 0;
+}
+
 static void reqp(struct lnt_http_req **req)
 {
 	if (!*req)
@@ -440,8 +463,10 @@ static void reqp(struct lnt_http_req **req)
 	free(*req);
 }
 
-int lnt_http_get(struct lnt_http *http, const char *path, unsigned stall_ms, bool fresh,
-	const struct lnt_http_ops *ops, void *ctx, struct lnt_err *e, struct lnt_http_req **ret_req)
+/* @body: NULL for a GET. */
+static int start(struct lnt_http *http, const char *path, const struct lnt_http_body *body,
+	unsigned stall_ms, bool fresh, const struct lnt_http_ops *ops, void *ctx, struct lnt_err *e,
+	struct lnt_http_req **ret_req)
 {
 	_cleanup_(reqp) struct lnt_http_req *req = calloc(1, sizeof(*req));
 	int r;
@@ -457,6 +482,7 @@ int lnt_http_get(struct lnt_http *http, const char *path, unsigned stall_ms, boo
 		return -ENOMEM;
 	r = set_credentials(req, e);
 	r = r ? r : set_request(req, path, e);
+	r = r || !body ? r : set_body(req, body, e);
 	if (r)
 		return r;
 	if (set_transport(req->easy, fresh) || curl_multi_add_handle(http->multi, req->easy))
@@ -470,6 +496,19 @@ int lnt_http_get(struct lnt_http *http, const char *path, unsigned stall_ms, boo
 	DL_APPEND(http->reqs, req);
 	*ret_req = TAKE_PTR(req);
 	return 0;
+}
+
+int lnt_http_get(struct lnt_http *http, const char *path, unsigned stall_ms, bool fresh,
+	const struct lnt_http_ops *ops, void *ctx, struct lnt_err *e, struct lnt_http_req **ret_req)
+{
+	return start(http, path, NULL, stall_ms, fresh, ops, ctx, e, ret_req);
+}
+
+int lnt_http_send(struct lnt_http *http, const char *path, const struct lnt_http_body *body,
+	unsigned stall_ms, const struct lnt_http_ops *ops, void *ctx, struct lnt_err *e,
+	struct lnt_http_req **ret_req)
+{
+	return start(http, path, body, stall_ms, false, ops, ctx, e, ret_req);
 }
 
 void lnt_http_cancel(struct lnt_http_req *req)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * GET requests to the API server: one libcurl multi handle driven by the loop. Connections are
- * reused, HTTP/2 shares one among all requests. Nothing here blocks. Proxy variables and the
- * system's certificates are not used.
+ * Requests to the API server: one libcurl multi handle driven by the loop. Connections are reused,
+ * HTTP/2 shares one among all requests. Nothing here blocks. Proxy variables and the system's
+ * certificates are not used.
  */
 #include "agent/kube/kube.h"
 
@@ -22,7 +22,8 @@ struct lnt_http_result {
 struct lnt_http_ops {
 	/* The response's head is there and its status is 200. May be NULL. */
 	void (*open)(void *ctx);
-	/* Bytes of a body of status 200. Non-zero (-errno) ends the request with this err. */
+	/* Bytes of a body of status 200. Non-zero (-errno) ends the request with this err. NULL: of
+	 * no interest. */
 	int (*body)(void *ctx, const char *data, size_t n, struct lnt_err *e);
 	/* The request has ended and is gone. Not called for a cancelled one. */
 	void (*done)(void *ctx, const struct lnt_http_result *res);
@@ -39,6 +40,16 @@ struct lnt_http *lnt_http_new(
  */
 int lnt_http_get(struct lnt_http *http, const char *path, unsigned stall_ms, bool fresh,
 	const struct lnt_http_ops *ops, void *ctx, struct lnt_err *e,
+	struct lnt_http_req **ret_req);
+
+/* The same with a body: @method is "POST" or "PATCH", @body of @type is copied. */
+struct lnt_http_body {
+	const char *method;
+	const char *type;
+	const char *text;
+};
+int lnt_http_send(struct lnt_http *http, const char *path, const struct lnt_http_body *body,
+	unsigned stall_ms, const struct lnt_http_ops *ops, void *ctx, struct lnt_err *e,
 	struct lnt_http_req **ret_req);
 
 /* Ends a request without a call of done. May be called from anywhere. */

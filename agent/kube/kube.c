@@ -2,6 +2,7 @@
 /* The API server as a whole: one HTTP client, a reflector for each kind, and when all is listed. */
 #include "agent/kube/config.h"
 #include "agent/kube/reflector.h"
+#include "agent/kube/reporter.h"
 #include "lib/cleanup.h"
 
 #include <errno.h>
@@ -11,8 +12,9 @@ struct lnt_kube {
 	struct lnt_kube_events events;
 	struct lnt_http *http;
 	struct lnt_reflector *reflectors[LNT_KIND_MAX];
+	struct lnt_reporter *reporter;
 	unsigned n_synced;
-	unsigned parts; /* reflectors and client that are not closed yet */
+	unsigned parts; /* reflectors, reporter and client that are not closed yet */
 	bool closing;
 };
 
@@ -40,8 +42,8 @@ static void on_http_closed(void *ctx)
 	free(k);
 }
 
-/* The client goes last: requests of the reflectors point into it. */
-static void on_reflector_closed(void *ctx)
+/* The client goes last: requests of the others point into it. */
+static void on_part_closed(void *ctx)
 {
 	struct lnt_kube *k = ctx;
 
@@ -53,7 +55,7 @@ struct lnt_kube *lnt_kube_new(uv_loop_t *loop, const struct lnt_kube_config *cfg
 	struct lnt_store *store, const struct lnt_kube_events *events, struct lnt_err *e)
 {
 	_cleanup_free_ struct lnt_kube *k = calloc(1, sizeof(*k));
-	struct lnt_reflector_events on = {on_synced, on_alive, on_reflector_closed, k};
+	struct lnt_reflector_events on = {on_synced, on_alive, on_part_closed, k};
 
 	if (!k || lnt_kube_config_copy(cfg, &k->cfg)) {
 		lnt_err_set(e, -ENOMEM, "no memory");
@@ -65,6 +67,13 @@ struct lnt_kube *lnt_kube_new(uv_loop_t *loop, const struct lnt_kube_config *cfg
 		lnt_kube_config_clear(&k->cfg);
 		return NULL;
 	}
+	k->reporter = lnt_reporter_new(loop, k->http, NULL, on_part_closed, k);
+	if (!k->reporter) {
+		lnt_err_set(e, -ENOMEM, "no memory");
+		lnt_kube_close(TAKE_PTR(k));
+		return NULL;
+	}
+	k->parts++;
 	for (int i = 0; i < LNT_KIND_MAX; i++) {
 		k->reflectors[i] = lnt_reflector_new(loop, k->http, store, i, k->cfg.stall_ms, &on);
 		if (!k->reflectors[i]) {
@@ -89,6 +98,21 @@ void lnt_kube_watch_state(
 	lnt_reflector_state(k->reflectors[kind], ret_state);
 }
 
+void lnt_kube_report(struct lnt_kube *k, const struct lnt_report *what, bool gone)
+{
+	if (k->closing)
+		return;
+	if (gone)
+		lnt_reporter_gone(k->reporter, what);
+	else
+		lnt_reporter_say(k->reporter, what);
+}
+
+struct lnt_report_stats lnt_kube_report_stats(const struct lnt_kube *k)
+{
+	return lnt_reporter_stats(k->reporter);
+}
+
 void lnt_kube_close(struct lnt_kube *k)
 {
 	if (k->closing)
@@ -98,5 +122,7 @@ void lnt_kube_close(struct lnt_kube *k)
 	for (int i = 0; i < LNT_KIND_MAX; i++)
 		if (k->reflectors[i])
 			lnt_reflector_close(k->reflectors[i]);
-	on_reflector_closed(k);
+	if (k->reporter)
+		lnt_reporter_close(k->reporter);
+	on_part_closed(k);
 }

@@ -5,6 +5,7 @@
  * multi), and one reflector per resource that lists, watches, resumes and lists again, and keeps
  * the store true to it.
  */
+#include "agent/model/notice.h"
 #include "agent/model/store.h"
 #include "lib/err.h"
 
@@ -71,6 +72,28 @@ struct lnt_kube_watch_state {
 };
 void lnt_kube_watch_state(
 	const struct lnt_kube *k, enum lnt_kind kind, struct lnt_kube_watch_state *ret_state);
+
+/*
+ * Tells the cluster about @what with an Event of the object, or that it is @gone. Best effort: in
+ * its own time, not at all when there is too much to tell (reporter.h).
+ */
+struct lnt_report {
+	struct lnt_notice notice;
+	const char *uid;      /* of the object */
+	const char *instance; /* who tells: this node's name */
+	unsigned nodes;	      /* that will tell the same at the same time */
+};
+void lnt_kube_report(struct lnt_kube *k, const struct lnt_report *what, bool gone);
+
+/* What became of the requests about Events. */
+struct lnt_report_stats {
+	uint64_t created;
+	uint64_t existed; /* another node was first */
+	uint64_t updated;
+	uint64_t failed;
+	uint64_t dropped; /* without a request: too many */
+};
+struct lnt_report_stats lnt_kube_report_stats(const struct lnt_kube *k);
 
 /* Cancels everything and closes its handles on the loop; @k is freed when they are closed. */
 void lnt_kube_close(struct lnt_kube *k);

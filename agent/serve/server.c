@@ -280,6 +280,11 @@ struct lnt_listener *lnt_server_listen(struct lnt_server *s, const struct in6_ad
 	return l;
 }
 
+bool lnt_listener_is_open(const struct lnt_listener *l)
+{
+	return l->fd >= 0;
+}
+
 static void on_listener_closed(uv_handle_t *h)
 {
 	free(h->data);

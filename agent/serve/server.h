@@ -57,6 +57,7 @@ struct lnt_server *lnt_server_new(
  */
 struct lnt_listener *lnt_server_listen(struct lnt_server *s, const struct in6_addr *addr,
 	uint16_t port, const struct lnt_listener_ops *ops, void *ctx);
+bool lnt_listener_is_open(const struct lnt_listener *l);
 void lnt_listener_close(struct lnt_listener *l);
 
 /* Closes all; @s is freed when its handles are closed. NULL is fine. Not from an op. */

@@ -216,6 +216,24 @@ class Objects(DoubleTest):
         core = self.client.get(self.path("events"), fieldSelector="involvedObject.name=b").json
         self.assertEqual([e["message"] for e in core["items"]], ["other"])
 
+    def test_events_of_the_new_group_are_validated(self):
+        path = self.path("events", group="events.k8s.io")
+        good = {"metadata": {"name": "g"}, "eventTime": "2026-01-01T00:00:00.000000Z",
+                "type": "Warning", "reason": "R", "action": "Act", "note": "text",
+                "reportingController": "c", "reportingInstance": "i",
+                "regarding": {"kind": "Pod", "namespace": self.ns, "name": "b"}}
+        for field, value in (("action", ""), ("reason", "x" * 129), ("type", "Odd"),
+                             ("note", "x" * 1025), ("reportingInstance", None),
+                             ("regarding", {"kind": "Pod", "namespace": "other", "name": "b"})):
+            self.refused(self.client.post(path, {**good, field: value}), 422, "Invalid", field)
+        self.create(path, good)
+        self.refused(self.client.post(path, good), 409, "AlreadyExists")
+        once = {"series": {"count": 1, "lastObservedTime": "2026-01-01T00:00:01.000000Z"}}
+        self.refused(self.client.merge(path + "/g", once), 422, "Invalid", "series")
+        self.refused(self.client.merge(path + "/g", {"reason": "S"}), 422, "Invalid", "reason")
+        twice = {"series": {**once["series"], "count": 2}}
+        self.assertEqual(self.client.merge(path + "/g", twice).json["series"]["count"], 2)
+
     def test_pod_binding_and_eviction(self):
         self.pod("a")
         body = {"metadata": {"name": "a"}, "target": {"kind": "Node", "name": "n1"}}

@@ -291,6 +291,85 @@ metric_above() { [ "$(metric "$1" "$2")" -gt "$3" ] || fail "$2: $(metric "$1" "
 	metric_is n1 linnet_health_checks 1
 }
 
+# events FILTER: how many Events about objects of lab it is true of.
+events() { kc -n lab get events.v1.events.k8s.io -o json | jq "[.items[] | select($1)] | length"; }
+events_are() { [ "$(events "$1")" = "$2" ] || fail "$(kc -n lab get events -o json | jq -c '.items[]')"; }
+reports() { metric "$1" "linnet_reports_total{result=\"$2\"}"; }
+
+@test "Events: say once for all nodes what is wrong with a Service, until it is another Service" {
+	local uid all
+	all=$(($(reports n1 created) + $(reports n2 created)))
+	apply <<-EOF
+		apiVersion: v1
+		kind: Service
+		metadata: {name: odd, namespace: lab}
+		spec:
+		  externalIPs: [127.0.0.10]
+		  selector: {app: web}
+		  ports: [{port: 80, targetPort: 8080}]
+	EOF
+	wait_until 5 told_by_both "$all"
+	uid=$(kc -n lab get service odd -o 'jsonpath={.metadata.uid}')
+	events_are '.regarding.name == "odd"' 1
+	events_are ".regarding == {apiVersion: \"v1\", kind: \"Service\", namespace: \"lab\", name: \"odd\", uid: \"$uid\"}
+		and .type == \"Warning\" and .reason == \"PartlyServed\" and .reportingController == \"linnet\"
+		and (.note | startswith(\"127.0.0.10 cannot be\"))" 1
+	kc -n lab get events --field-selector involvedObject.name=odd | grep -q 'Warning .*PartlyServed .*service/odd '
+	kc -n lab describe service odd | grep -q 'Warning  *PartlyServed '
+	kc -n lab delete service odd >/dev/null
+	apply <<-EOF
+		apiVersion: v1
+		kind: Service
+		metadata: {name: odd, namespace: lab}
+		spec: {externalIPs: [127.0.0.10], selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+	EOF
+	wait_until 5 events_are '.regarding.name == "odd"' 2
+	kc -n lab delete service odd >/dev/null
+	# A Service that is in order has none.
+	events_are '.regarding.name == "web"' 0
+}
+
+told_by_both() {
+	[ $(($(reports n1 created) + $(reports n2 created))) = $(($1 + 1)) ] &&
+		[ $(($(reports n1 existed) + $(reports n2 existed))) -ge 1 ] && events_are '.regarding.name == "odd"' 1
+}
+
+@test "Events: of policies and pods are told by the nodes that they concern" {
+	apply <<-EOF
+		apiVersion: networking.k8s.io/v1
+		kind: NetworkPolicy
+		metadata: {name: blocks, namespace: lab}
+		spec:
+		  podSelector: {matchLabels: {app: other}}
+		  egress: [{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}]
+	EOF
+	wait_until 5 events_are '.regarding.kind == "NetworkPolicy" and .regarding.name == "blocks"
+		and .reason == "Unsupported" and .reportingInstance == "n2"' 1
+	no_policies
+	api POST /api/v1/namespaces/lab/pods '{"metadata":{"name":"limited","annotations":
+		{"kubernetes.io/ingress-bandwidth":"1M"}},"spec":{"nodeName":"n1","containers":[{"name":"m","image":"x"}]}}' >/dev/null
+	pod_run lab/limited 80
+	wait_until 5 events_are '.regarding.kind == "Pod" and .regarding.name == "limited" and .reportingInstance == "n1"' 1
+	pod_del lab/limited
+}
+
+@test "Events: an API server that is away is told later, and nothing waits for it" {
+	"$LNT_TOP/tests/apiserver/fault" "$LNT_DIR/api" arm status code=503 resource=events userAgent=linnetd count=1000 >/dev/null
+	apply <<-EOF
+		apiVersion: v1
+		kind: Service
+		metadata: {name: awkward, namespace: lab}
+		spec: {externalIPs: [127.0.0.11], selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+	EOF
+	wait_until 5 grep -q 'WARN .*Service lab/awkward' "$(node_dir n1)/agent.log"
+	wait_until 5 metric_above n1 'linnet_reports_total{result="failed"}' 0
+	probe lab/two tcp "$(kc -n lab get service awkward -o 'jsonpath={.spec.clusterIP}')" 80 >/dev/null
+	events_are '.regarding.name == "awkward"' 0
+	"$LNT_TOP/tests/apiserver/fault" "$LNT_DIR/api" clear >/dev/null
+	wait_until 10 events_are '.regarding.name == "awkward"' 1
+	kc -n lab delete service awkward >/dev/null
+}
+
 @test "the agent: is alive, and ready when it can carry pods, to its own node only" {
 	status_is 200 n1 127.0.0.1:9880/healthz
 	status_is 200 n1 127.0.0.1:9880/readyz

@@ -317,7 +317,45 @@ class Secrets(Strategy):
             obj["data"][key] = base64.b64encode(value.encode()).decode()
 
 
+class Events(Strategy):
+    """Those with an eventTime keep to the rules of events.k8s.io/v1; the store has core/v1 names."""
+
+    _TEXTS = {"reportingComponent": ("reportingController", 253),
+              "reportingInstance": ("reportingInstance", 128), "action": ("action", 128),
+              "reason": ("reason", 128)}
+
+    def validate(self, obj, old):
+        if not obj.get("eventTime"):
+            return []
+        causes = []
+        for field, (name, limit) in self._TEXTS.items():
+            if not obj.get(field):
+                causes.append(required(name))
+            elif len(obj[field].encode()) > limit:
+                causes.append(bad_value(name, obj[field], f"can have at most {limit} characters"))
+        if obj.get("type") not in ("Normal", "Warning"):
+            causes.append(bad_value("type", obj.get("type"), "has invalid value: "))
+        if len((obj.get("message") or "").encode()) > 1024:
+            causes.append(bad_value("note", "", "can have at most 1024 characters"))
+        regarding = (obj.get("involvedObject") or {}).get("namespace", "")
+        if regarding != obj["metadata"].get("namespace", ""):
+            causes.append(bad_value("regarding.namespace", regarding,
+                                    "does not match event.namespace"))
+        return causes + self._series(obj, old)
+
+    @staticmethod
+    def _series(obj, old):
+        causes, series = [], obj.get("series")
+        if series and (series.get("count", 0) < 2 or not series.get("lastObservedTime")):
+            causes.append(bad_value("series", series, "needs a count of at least 2 and a time"))
+        for field in ("involvedObject", "reason", "action", "reportingComponent", "eventTime"):
+            if old and old.get(field) != obj.get(field):
+                causes.append(bad_value(field, obj.get(field), "field is immutable"))
+        return causes
+
+
 STRATEGIES = {
+    "events": Events(),
     "namespaces": Namespaces(), "nodes": Nodes(), "pods": Pods(), "secrets": Secrets(),
     "networkpolicies.networking.k8s.io": NetworkPolicies(),
     "endpointslices.discovery.k8s.io": Slices(),
