@@ -163,6 +163,15 @@ static int find_hostport_addrs(struct lnt_agent *a, struct lnt_err *e)
 	return 0;
 }
 
+static int open_sync(struct lnt_agent *a, struct lnt_err *e)
+{
+	int r = lnt_sync_new(a->opt->bpf_root, e, &a->sync);
+
+	if (!r)
+		lnt_sync_set_maglev(a->sync, a->opt->maglev_size);
+	return r;
+}
+
 /* The node as Kubernetes has it: programs, routes, ranges. 1: not known well enough yet. */
 static int turn_cluster(
 	struct lnt_agent *a, struct lnt_cluster_state *cluster, struct lnt_err *e, size_t *writes)
@@ -193,7 +202,7 @@ static int turn_cluster(
 			return r;
 	}
 	if (!a->sync)
-		r = lnt_sync_new(a->opt->bpf_root, e, &a->sync);
+		r = open_sync(a, e);
 	if (!r)
 		r = find_nodeport_addrs(a, e);
 	if (!r)
@@ -325,6 +334,22 @@ static void drain(struct lnt_agent *a)
 		log_error("%s", e.msg);
 }
 
+/* Tables that wait are made in turns to come, so that nothing else waits for them. */
+static void look_at_tables(struct lnt_agent *a)
+{
+	size_t missing = lnt_sync_tables_missing(a->sync);
+
+	if (lnt_sync_tables_due(a->sync))
+		lnt_agent_mark(a, LNT_DIRTY_SERVICES);
+	if (missing > a->tables_missing)
+		log_warn("%zu set(s) of backends have no Maglev table: nodes balance them each in "
+			 "their own way",
+			missing);
+	else if (missing < a->tables_missing)
+		log_info("%zu set(s) of backends have no Maglev table now", missing);
+	a->tables_missing = missing;
+}
+
 static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 {
 	const struct lnt_service_params params = {
@@ -353,6 +378,7 @@ static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 		r = set_to_node(a, true, e);
 	if (!r)
 		r = lnt_sync_services(a->sync, changes, n, whole, e, writes);
+	look_at_tables(a);
 	if (!r) {
 		lnt_services_settle(a->services);
 		r = lnt_xdp_apply(&a->xdp, a->nl, a->opt, &a->devices, e);

@@ -58,7 +58,8 @@ struct lnt_agent {
 	struct lnt_nodeport_addr *nodeport_addrs;
 	size_t n_nodeport_addrs;
 	struct lnt_stack_backends stack_backends;
-	bool to_node; /* is attached */
+	size_t tables_missing; /* Maglev tables that could not be made, as was last said */
+	bool to_node;	       /* is attached */
 	struct lnt_hostport_addr *hostport_addrs;
 	size_t n_hostport_addrs;
 	bool drains;	   /* sockets to backends that are gone can be ended */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parsing of options.h. */
 #include "agent/options.h"
+#include "agent/compile/maglev.h"
 #include "datapath/pins.h"
 
 #include <errno.h>
@@ -11,6 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The paper's, for what it reports when a backend goes. */
+#define MAGLEV_SIZE 65537
+
 enum {
 	OPT_LOAD_ONLY = 256,
 	OPT_CLEANUP,
@@ -20,6 +24,7 @@ enum {
 	OPT_KUBE_HOST,
 	OPT_KUBE_PORT,
 	OPT_XDP,
+	OPT_MAGLEV_TABLE_SIZE,
 };
 
 static const struct option longs[] = {
@@ -37,6 +42,7 @@ static const struct option longs[] = {
 	{"http-address", required_argument, NULL, OPT_HTTP_ADDRESS},
 	{"healthz-bind-address", required_argument, NULL, OPT_HEALTHZ_ADDRESS},
 	{"xdp", required_argument, NULL, OPT_XDP},
+	{"maglev-table-size", required_argument, NULL, OPT_MAGLEV_TABLE_SIZE},
 	{"log-level", required_argument, NULL, 'l'},
 	{"load-only", no_argument, NULL, OPT_LOAD_ONLY},
 	{"cleanup", no_argument, NULL, OPT_CLEANUP},
@@ -77,6 +83,10 @@ static void usage(FILE *to)
 	      "  --xdp MODE           services for clients from outside before the stack: native, "
 	      "generic,\n"
 	      "                       off, or auto: native where that is for the better (auto)\n"
+	      "  --maglev-table-size N\n"
+	      "                       entries of a service's table for clients from outside, a "
+	      "prime up\n"
+	      "                       to 131071; the same on all nodes. 0: no tables (65537)\n"
 	      "  --log-level LEVEL    error, warn, info or debug (info)\n"
 	      "  --load-only          load and pin the programs, then exit\n"
 	      "  --cleanup            remove everything linnet put on the node, then exit\n",
@@ -179,6 +189,23 @@ static int parse_bool(const char *s, bool *ret)
 	return 0;
 }
 
+static int parse_maglev_size(const char *s, uint32_t *ret)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(s, &end, 10);
+	if (*s < '0' || *s > '9' || *end || errno || (n && !lnt_maglev_size_ok(n))) {
+		fprintf(stderr,
+			"linnetd: --maglev-table-size '%s' is neither 0 nor a prime up to %u\n", s,
+			LNT_MAGLEV_SIZE_MAX);
+		return -EINVAL;
+	}
+	*ret = (uint32_t)n;
+	return 0;
+}
+
 static int parse_one(int c, char *arg, struct lnt_options *o)
 {
 	switch (c) {
@@ -224,6 +251,8 @@ static int parse_one(int c, char *arg, struct lnt_options *o)
 		return 0;
 	case OPT_XDP:
 		return parse_xdp(arg, &o->xdp);
+	case OPT_MAGLEV_TABLE_SIZE:
+		return parse_maglev_size(arg, &o->maglev_size);
 	case OPT_LOAD_ONLY:
 		o->mode = LNT_MODE_LOAD_ONLY;
 		return 0;
@@ -249,6 +278,7 @@ int lnt_options_parse(int argc, char **argv, struct lnt_options *ret_opt)
 		.http = {.addr = lnt_addr_from4(htonl(INADDR_LOOPBACK)), .port = 9880},
 		.healthz = {.addr = IN6ADDR_ANY_INIT, .port = 10256},
 		.masquerade = true,
+		.maglev_size = MAGLEV_SIZE,
 		.log_level = LNT_INFO,
 	};
 	int c, r;

@@ -49,6 +49,7 @@ struct lnt_options {
 	struct lnt_bind healthz; /* kube-proxy's health, for load balancers */
 	bool masquerade;
 	enum lnt_opt_xdp xdp;
+	uint32_t maglev_size; /* 0: no Maglev */
 	enum lnt_log_level log_level;
 };
 

@@ -280,6 +280,25 @@ struct lnt_netns_value {
 };
 LNT_ASSERT_SIZE(lnt_netns_value, 8);
 
+/*
+ * Maglev: the table of a set that clients from outside are balanced over, {set, part of the table}
+ * -> slots of the set. Entry i is slots[i % LNT_MAGLEV_SLOTS] of part i / LNT_MAGLEV_SLOTS; there
+ * are lnt_config.maglev_size of them. A set without a table is balanced by a hash modulo its count.
+ */
+#define LNT_MAGLEV_SLOTS 476u /* an entry of the map fills an allocation of 1,024 bytes */
+
+struct lnt_maglev_key {
+	__u32 set;
+	__u32 part;
+};
+LNT_ASSERT_SIZE(lnt_maglev_key, 8);
+
+struct lnt_maglev_value {
+	__u64 content; /* part 0: the agent's hash of what the table was made from; else 0 */
+	__u16 slots[LNT_MAGLEV_SLOTS];
+};
+LNT_ASSERT_SIZE(lnt_maglev_value, 960);
+
 /* What a socket believes it talks to: for getpeername of connected sockets. */
 struct lnt_sock_peer {
 	struct in6_addr service_addr;
@@ -408,9 +427,10 @@ struct lnt_config {
 	__u32 n_devices;
 	__u32 devices[LNT_MAX_DEVICES]; /* ifindexes of the node's devices that linnet attaches to
 					 */
+	__u32 maglev_size;		/* entries of a Maglev table, a prime; 0: none are used */
 	__u8 has_set_retval;		/* cgroup hooks can choose the error (5.18) */
 	__u8 has_to_node;		/* to_node is attached to the node's devices */
 	__u8 has_xdp_frags;		/* XDP sees packets in several buffers (5.18) */
 	__u8 xdp_by_redirect;		/* XDP_TX does not reach the other side of a veth */
 };
-LNT_ASSERT_SIZE(lnt_config, 76);
+LNT_ASSERT_SIZE(lnt_config, 80);

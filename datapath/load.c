@@ -185,6 +185,7 @@ int lnt_maps_open(const char *bpf_root, struct lnt_err *e, struct lnt_maps *ret_
 		{"backends", &m.backends},
 		{"ranges", &m.ranges},
 		{"netns", &m.netns},
+		{"maglev", &m.maglev},
 		{"state", &m.state},
 		{"drops", &m.drops},
 		{"counters", &m.counters},

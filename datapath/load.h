@@ -23,14 +23,15 @@ struct lnt_maps {
 	int backends;
 	int ranges;
 	int netns;
+	int maglev;
 	int state;
 	int drops;
 	int counters;
 	int events;
 };
-#define LNT_MAPS_NONE                                                  \
-	{                                                              \
-		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
+#define LNT_MAPS_NONE                                                      \
+	{                                                                  \
+		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
 	}
 
 /* Makes @bpf_root a bpffs: the folder is made and mounted where that is missing. */

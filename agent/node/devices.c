@@ -70,6 +70,7 @@ void lnt_devices_config(const struct lnt_options *opt, const struct lnt_node_dev
 		.masq_port_min = MASQ_PORT_MIN,
 		.masq_port_max = MASQ_PORT_MAX,
 		.n_devices = (uint32_t)devices->n,
+		.maglev_size = opt->maglev_size,
 	};
 
 	for (size_t i = 0; i < devices->n; i++) {

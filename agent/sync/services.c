@@ -5,9 +5,9 @@
  *
  *   1. frontends whose sets lose backends get the lower counts;
  *   2. backends into their slots; a backend that stays keeps its slot if the set is long enough;
- *   3. source ranges that are new;
- *   4. frontends; 5. frontends that go;
- *   6. slots and ranges that no frontend reaches any more.
+ *   3. source ranges that are new; 4. Maglev tables;
+ *   5. frontends; 6. frontends that go;
+ *   7. slots and ranges that no frontend reaches any more.
  *
  * So a packet that meets the moment between finds a backend of before or of after, and never one
  * of another service. A set keeps its number for as long as it lives; a restarted agent takes
@@ -20,6 +20,9 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
+
+#define TABLES_MS 20 /* of a round, for Maglev tables */
 
 struct round {
 	struct lnt_sync_services *s;
@@ -39,6 +42,7 @@ static void round_end(struct round *r)
 	for (size_t i = 0; i < r->n_sets; i++) {
 		r->sets[i]->in_round = false;
 		r->sets[i]->disputed = false;
+		r->sets[i]->outside = false;
 		r->sets[i]->want = NULL;
 	}
 	free(r->sets);
@@ -145,6 +149,8 @@ static int number_all(struct round *r)
 
 		if (f && (number(r, f->set) || number(r, f->ext_set)))
 			return -ENOMEM;
+		if (f && f->ext_set)
+			lnt_sync_set_get(r->s, f->ext_set->number, false)->outside = true;
 	}
 	return 0;
 }
@@ -201,7 +207,7 @@ static int plan_slots(struct lnt_sync_set *set, struct slot_writes *w)
 		w->values[w->n] = want->backends[next++];
 		w->sets[w->n++] = set;
 	}
-	set->usable = want->n;
+	set->usable = set->wanted = want->n;
 	return 0;
 }
 
@@ -244,6 +250,46 @@ static int write_slots(struct round *r, const struct slot_writes *w)
 		} else if (slot < set->usable) {
 			set->usable = slot;
 		}
+	}
+	return 0;
+}
+
+/* --- Maglev tables ---------------------------------------------------------------------------- */
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/*
+ * As many tables as the time allows, those of this round's sets first; the others stay due for the
+ * rounds that follow.
+ */
+static int make_tables(struct round *r)
+{
+	uint64_t end = now_ms() + TABLES_MS;
+	struct lnt_sync_set *set, *next;
+
+	for (size_t i = 0; i < r->n_sets; i++)
+		if (r->sets[i]->want)
+			lnt_sync_maglev_look(r->s, r->sets[i], r->writes);
+	lnt_sync_maglev_retry(r->s);
+	for (size_t i = 0; i < r->n_sets && r->s->n_due && now_ms() <= end; i++)
+		if (r->sets[i]->due)
+			lnt_sync_maglev_make(r->s, r->sets[i], r->writes);
+	if (!r->s->n_due || now_ms() > end)
+		return 0;
+	HASH_ITER (hh, r->s->sets, set, next) {
+		if (!set->due)
+			continue;
+		if (now_ms() > end)
+			return 0;
+		if (join(r, set))
+			return -ENOMEM;
+		lnt_sync_maglev_make(r->s, set, r->writes);
 	}
 	return 0;
 }
@@ -499,8 +545,9 @@ static int delete_frontends(struct round *r, bool whole)
 static void prune_slots(struct round *r, struct lnt_sync_set *set)
 {
 	static const struct lnt_backend_value zero;
-	uint32_t from = set->want && set->refs ? set->want->n : 0;
+	uint32_t from = set->refs ? set->wanted : 0;
 
+	set->late = false;
 	while (set->n > from) {
 		struct lnt_backend_key key = {set->number, set->n - 1};
 
@@ -527,15 +574,22 @@ static int prune(struct round *r, bool whole)
 	}
 	for (size_t i = 0; i < r->n_sets; i++) {
 		set = r->sets[i];
+		if (!set->ext_refs)
+			lnt_sync_maglev_drop(r->s, set, r->writes);
+		/* What a table that is due may name must stay, */
+		set->late |= set->due;
+		if (set->refs && set->late && !set->due && !r->frontends_failed)
+			prune_slots(r, set);
 		/*
-		 * One in use that this round does not want is not its business; and what a frontend
-		 * that could not be written promises must stay.
+		 * and what a frontend that could not be written promises. One in use that this
+		 * round does not want is not its business.
 		 */
 		if (set->refs && (!set->want || r->frontends_failed))
 			continue;
 		if (!set->refs)
 			set->want = NULL;
-		prune_slots(r, set);
+		if (!set->due)
+			prune_slots(r, set);
 		prune_ranges(r, set);
 		if (set->refs || set->n || set->n_ranges)
 			continue;
@@ -555,6 +609,8 @@ static int sync_round(struct round *r, bool whole)
 	for (size_t i = 0; i < r->n_sets; i++)
 		if (write_ranges(r, r->sets[i]))
 			return -ENOMEM;
+	if (make_tables(r))
+		return -ENOMEM;
 	return write_frontends(r, plan_frontends) || delete_frontends(r, whole) || prune(r, whole)
 		? -ENOMEM
 		: 0;

@@ -26,6 +26,14 @@ struct lnt_sync_set {
 	uint32_t n, cap;		 /* slots */
 	struct lnt_cidr_key *ranges;	 /* owned; sorted by memcmp() */
 	uint32_t n_ranges;
+	uint32_t ext_refs;	      /* of refs: as the set for clients from outside */
+	uint32_t wanted;	      /* slots from 0 that are wanted, others wait to go */
+	uint64_t table;		      /* what its Maglev table was made from; 0: unknown */
+	uint32_t parts;		      /* of its table, in the kernel */
+	bool outside;		      /* for clients from outside, in this round */
+	bool due;		      /* its table is to be made */
+	bool missing;		      /* its table could not be made */
+	bool late;		      /* slots that go have waited for the table */
 	bool owned;		      /* given out or taken over by this process */
 	bool in_round;		      /* one of the round's sets */
 	bool disputed;		      /* several wanted sets could take it over: none does */
@@ -35,10 +43,13 @@ struct lnt_sync_set {
 };
 
 struct lnt_sync_services {
-	int services, backends, ranges; /* maps; not owned */
+	int services, backends, ranges, maglev; /* maps; not owned */
 	struct lnt_sync_frontend *frontends;
 	struct lnt_sync_set *sets;
-	uint32_t next_set; /* number of the next set */
+	uint32_t next_set;	 /* number of the next set */
+	uint32_t maglev_size;	 /* 0: no tables */
+	size_t n_due, n_missing; /* sets of the kind */
+	bool retry;		 /* a table went: there may be room for those that are missing */
 };
 
 /* Reads the maps. Returns 0 or -errno; *s is to be cleared in any case. */
@@ -52,6 +63,30 @@ void lnt_sync_set_free(struct lnt_sync_services *s, struct lnt_sync_set *set);
 
 /* Room for @n slots, new ones all zero. Returns 0 or -ENOMEM. */
 int lnt_sync_set_room(struct lnt_sync_set *set, uint32_t n);
+
+/* --- Maglev tables (maglev.c) ----------------------------------------------------------------- */
+
+/* Learns which tables there are. Returns 0 or -errno. */
+int lnt_sync_maglev_read(struct lnt_sync_services *s);
+
+/*
+ * After the slots of @set have changed: its table goes if it needs none, or is due if it is not the
+ * right one. A table that is due may name slots that are to go.
+ */
+void lnt_sync_maglev_look(
+	struct lnt_sync_services *s, struct lnt_sync_set *set, size_t *ret_writes);
+
+/*
+ * Makes a table that is due. Every entry is at every moment one of before or of after. One that
+ * cannot be made is removed as a whole, which leaves its set to be balanced without, and counted.
+ */
+void lnt_sync_maglev_make(
+	struct lnt_sync_services *s, struct lnt_sync_set *set, size_t *ret_writes);
+void lnt_sync_maglev_drop(
+	struct lnt_sync_services *s, struct lnt_sync_set *set, size_t *ret_writes);
+
+/* Those that could not be made are due again if there may be room. */
+void lnt_sync_maglev_retry(struct lnt_sync_services *s);
 
 /* Remembers a frontend that is in the kernel, and that it refers to its sets. */
 int lnt_sync_frontend_put(struct lnt_sync_services *s, const struct lnt_service_key *key,

@@ -36,6 +36,8 @@ struct lnt_sync_set *lnt_sync_set_get(struct lnt_sync_services *s, uint32_t numb
 void lnt_sync_set_free(struct lnt_sync_services *s, struct lnt_sync_set *set)
 {
 	HASH_DEL(s->sets, set);
+	s->n_due -= set->due;
+	s->n_missing -= set->missing;
 	free(set->slots);
 	free(set->ranges);
 	free(set);
@@ -56,12 +58,17 @@ int lnt_sync_set_room(struct lnt_sync_set *set, uint32_t n)
 	return 0;
 }
 
-static void refer(struct lnt_sync_services *s, uint32_t number, int by)
+static void refer(struct lnt_sync_services *s, const struct lnt_service_value *v, int by)
 {
-	struct lnt_sync_set *set = number ? lnt_sync_set_get(s, number, false) : NULL;
+	struct lnt_sync_set *set = v->set ? lnt_sync_set_get(s, v->set, false) : NULL;
+	struct lnt_sync_set *ext = v->ext_set ? lnt_sync_set_get(s, v->ext_set, false) : NULL;
 
 	if (set)
 		set->refs += (uint32_t)by;
+	if (ext) {
+		ext->refs += (uint32_t)by;
+		ext->ext_refs += (uint32_t)by;
+	}
 }
 
 int lnt_sync_frontend_put(struct lnt_sync_services *s, const struct lnt_service_key *key,
@@ -71,8 +78,7 @@ int lnt_sync_frontend_put(struct lnt_sync_services *s, const struct lnt_service_
 
 	HASH_FIND(hh, s->frontends, key, sizeof(*key), f);
 	if (f) {
-		refer(s, f->value.set, -1);
-		refer(s, f->value.ext_set, -1);
+		refer(s, &f->value, -1);
 	} else {
 		f = calloc(1, sizeof(*f));
 		if (!f)
@@ -85,8 +91,7 @@ int lnt_sync_frontend_put(struct lnt_sync_services *s, const struct lnt_service_
 		}
 	}
 	f->value = *value;
-	refer(s, value->set, 1);
-	refer(s, value->ext_set, 1);
+	refer(s, value, 1);
 	return 0;
 }
 
@@ -250,12 +255,15 @@ int lnt_sync_services_read(
 	s->services = maps->services;
 	s->backends = maps->backends;
 	s->ranges = maps->ranges;
+	s->maglev = maps->maglev;
 	s->next_set = 1;
 	r = read_backends(s);
 	if (!r)
 		r = read_ranges(s, e);
 	if (!r)
 		r = read_frontends(s);
+	if (!r)
+		r = lnt_sync_maglev_read(s);
 	return r ? lnt_err_sys(e, r, "read the services' maps") : 0;
 }
 

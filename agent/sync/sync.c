@@ -50,6 +50,21 @@ void lnt_sync_free(struct lnt_sync *s)
 	free(s);
 }
 
+void lnt_sync_set_maglev(struct lnt_sync *s, uint32_t size)
+{
+	s->svc.maglev_size = size;
+}
+
+size_t lnt_sync_tables_due(const struct lnt_sync *s)
+{
+	return s->svc.n_due;
+}
+
+size_t lnt_sync_tables_missing(const struct lnt_sync *s)
+{
+	return s->svc.n_missing;
+}
+
 int lnt_sync_bump_epoch(struct lnt_sync *s, struct lnt_err *e)
 {
 	struct lnt_state state;

@@ -45,6 +45,19 @@ int lnt_sync_netns(struct lnt_sync *s, const struct lnt_netns_entry *want, size_
 /* Whether the frontend and all backends that it wants are in the maps. */
 bool lnt_sync_has_frontend(const struct lnt_sync *s, const struct lnt_frontend *f);
 
+/*
+ * Entries of the Maglev tables that sets for clients from outside get, 0: none. Making them takes
+ * milliseconds each: a round makes some, then others are due. Without its table a set is balanced
+ * by a hash modulo its backends.
+ */
+void lnt_sync_set_maglev(struct lnt_sync *s, uint32_t size);
+
+/* Tables that wait to be made: another round, of no changes too, makes some of them. */
+size_t lnt_sync_tables_due(const struct lnt_sync *s);
+
+/* Tables that could not be made: the map is full, or a set has more backends than a table can. */
+size_t lnt_sync_tables_missing(const struct lnt_sync *s);
+
 /* Brings the not-masqueraded ranges and the routes to other nodes' pods to @want. */
 int lnt_sync_cluster(struct lnt_sync *s, struct lnt_nl *nl, const struct lnt_cluster_state *want,
 	struct lnt_err *e, size_t *ret_writes);

@@ -84,6 +84,13 @@ static __always_inline bool addr_is_multicast(const struct in6_addr *a)
 	return a->s6_addr[0] == 0xff;
 }
 
+static __always_inline __u32 mix(__u32 h, __u32 v)
+{
+	h ^= v;
+	h *= 0x9e3779b1;
+	return h ^ (h >> 15);
+}
+
 static __always_inline bool mac_eq(const __u8 *a, const __u8 *b)
 {
 	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |

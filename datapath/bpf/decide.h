@@ -6,6 +6,7 @@
  * Pure but for its scratch: nothing is stored here (slow.h does).
  */
 #include "datapath/bpf/dsr.h"
+#include "datapath/bpf/maglev.h"
 #include "datapath/bpf/policy.h"
 #include "datapath/bpf/route.h"
 #include "datapath/bpf/service.h"
@@ -55,13 +56,6 @@ static __always_inline struct scratch *scratch_get(void)
 static __always_inline bool scope_is_pod(__u32 scope)
 {
 	return scope != LNT_SCOPE_NODE && !(scope & (LNT_SCOPE_TO_POD | LNT_SCOPE_TO_NODE));
-}
-
-static __always_inline __u32 mix(__u32 h, __u32 v)
-{
-	h ^= v;
-	h *= 0x9e3779b1;
-	return h ^ (h >> 15);
 }
 
 /* The same for every packet of a connection, different between connections. */
@@ -149,6 +143,8 @@ static __noinline int decide_service(struct scratch *s)
 	if (!nat_knows(s->d.orig.proto))
 		return LNT_DROP_UNKNOWN_L4;
 	slot = tuple_hash(&s->d.orig) % count;
+	if (outside && count > 1)
+		slot = maglev_slot(client.set, &s->d.orig, svc->affinity, slot);
 	if (svc->affinity) {
 		__builtin_memcpy(client.client, &s->d.orig.saddr, sizeof(client.client));
 		found = backend_of_client(&client, svc->affinity, slot, &backend);

@@ -176,6 +176,7 @@ static void configure(struct bed *b, const struct bed_options *opt)
 		cfg->masq6 = ip(addrs[HOST][1]);
 	}
 	cfg->has_to_node = opt->to_node;
+	cfg->maglev_size = opt->maglev_size;
 	if (opt->max_flows)
 		assert_int_equal(bpf_map__set_max_entries(b->skel->maps.flows, opt->max_flows), 0);
 }

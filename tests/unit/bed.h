@@ -61,7 +61,8 @@ struct bed_options {
 	uint32_t max_flows;		       /* 0: as the datapath has it */
 	uint16_t masq_port_min, masq_port_max; /* 0: 40000 to 40999 */
 	bool no_masquerade;
-	bool to_node; /* the programs are told that to_node is attached */
+	bool to_node;	      /* the programs are told that to_node is attached */
+	uint32_t maglev_size; /* 0: no Maglev */
 };
 
 /*
@@ -179,6 +180,18 @@ struct bed_frontend {
 void bed_frontend(struct bed *b, const struct bed_frontend *f);
 /* Of all frontends' clients with LNT_SVC_RANGES: @who is let in. */
 void bed_range(struct bed *b, const struct bed_frontend *f, int who);
+
+/* One at VIP that is open to the outside, with these in its slots of @set, and their table. */
+struct bed_outside {
+	uint8_t proto;
+	uint16_t port;
+	uint32_t set;
+	uint32_t affinity;
+	const struct lnt_backend_value *slots;
+	uint32_t n;
+};
+void bed_outside_service(struct bed *b, const struct bed_outside *svc, uint32_t maglev_size);
+void bed_no_tables(struct bed *b);
 void bed_bump(struct bed *b); /* raises the epoch */
 void bed_sweep(struct bed *b, struct lnt_sweep *s);
 

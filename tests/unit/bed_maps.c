@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The maps of bed.h: filled as the agent would, and looked into. */
+#include "agent/compile/maglev.h"
 #include "tests/unit/bed_internal.h"
 
 #include <arpa/inet.h>
@@ -252,6 +253,49 @@ void bed_range(struct bed *b, const struct bed_frontend *f, int who)
 	put(b->skel->maps.ranges, &k, &v);
 }
 
+static void table(struct bed *b, const struct bed_outside *svc, uint32_t size)
+{
+	uint16_t entries[LNT_MAGLEV_SIZE_MAX];
+
+	assert_int_equal(lnt_maglev_table(svc->slots, svc->n, size, entries), 0);
+	for (uint32_t at = 0; at < size; at += LNT_MAGLEV_SLOTS) {
+		struct lnt_maglev_key k = {.set = svc->set, .part = at / LNT_MAGLEV_SLOTS};
+		struct lnt_maglev_value v = {};
+
+		for (uint32_t i = 0; i < LNT_MAGLEV_SLOTS && at + i < size; i++)
+			v.slots[i] = entries[at + i];
+		put(b->skel->maps.maglev, &k, &v);
+	}
+}
+
+void bed_outside_service(struct bed *b, const struct bed_outside *svc, uint32_t maglev_size)
+{
+	struct lnt_service_key k = {
+		.addr = bed_addr(b, VIP), .port = htons(svc->port), .proto = svc->proto};
+	struct lnt_service_value v = {
+		.set = svc->set,
+		.count = svc->n,
+		.ext_set = svc->set,
+		.ext_count = svc->n,
+		.affinity = svc->affinity,
+		.flags = LNT_SVC_EXTERNAL,
+	};
+
+	for (uint32_t i = 0; i < svc->n; i++) {
+		struct lnt_backend_key bk = {.set = svc->set, .slot = i};
+
+		put(b->skel->maps.backends, &bk, &svc->slots[i]);
+	}
+	if (maglev_size)
+		table(b, svc, maglev_size);
+	put(b->skel->maps.services, &k, &v);
+}
+
+void bed_no_tables(struct bed *b)
+{
+	empty(b->skel->maps.maglev);
+}
+
 void bed_bump(struct bed *b)
 {
 	struct lnt_state s = {.epoch = ++b->epoch};
@@ -294,7 +338,7 @@ void bed_reset(struct bed *b, int family)
 		b->skel->maps.frags, b->skel->maps.endpoints, b->skel->maps.devices,
 		b->skel->maps.peers, b->skel->maps.cidrs, b->skel->maps.policy,
 		b->skel->maps.services, b->skel->maps.backends, b->skel->maps.ranges,
-		b->skel->maps.xdp_out};
+		b->skel->maps.xdp_out, b->skel->maps.maglev, b->skel->maps.affinity_map};
 
 	b->family = family;
 	for (size_t i = 0; i < ARRAY_SIZE(dynamic); i++)

@@ -3,6 +3,7 @@
  * Sync against real maps: differences only, ids that last, what a full map does, and that nothing
  * is written when nothing changed. Programs and maps are loaded into a bpffs of the test's own.
  */
+#include "agent/compile/maglev.h"
 #include "agent/sync/internal.h"
 #include "lib/cleanup.h"
 
@@ -257,6 +258,7 @@ static void services_end(struct lnt_sync *s)
 	assert_int_equal(entries(s->maps.services), 0);
 	assert_int_equal(entries(s->maps.backends), 0);
 	assert_int_equal(entries(s->maps.ranges), 0);
+	assert_int_equal(entries(s->maps.maglev), 0);
 	assert_null(s->svc.sets);
 	lnt_sync_free(s);
 }
@@ -470,6 +472,153 @@ static void services_of_a_full_map(void **state)
 	services_end(s);
 }
 
+/* --- Maglev tables ---------------------------------------------------------------------------- */
+
+#define SIZE  1021
+#define PARTS 3 /* of 476 entries */
+
+/* The kernel's table of @number is that of the slots there. */
+static void assert_table(struct lnt_sync *s, uint32_t number)
+{
+	const struct lnt_sync_set *set = lnt_sync_set_get(&s->svc, number, false);
+	struct lnt_maglev_key key = {.set = number};
+	uint16_t table[SIZE];
+	struct lnt_maglev_value v;
+
+	assert_non_null(set);
+	assert_int_equal(lnt_maglev_table(set->slots, set->wanted, SIZE, table), 0);
+	for (uint32_t i = 0; i < SIZE; i++) {
+		key.part = i / LNT_MAGLEV_SLOTS;
+		assert_int_equal(bpf_map_lookup_elem(s->maps.maglev, &key, &v), 0);
+		assert_int_equal(!!v.content, !key.part);
+		assert_int_equal(v.slots[i % LNT_MAGLEV_SLOTS], table[i]);
+	}
+}
+
+static void tables_follow_their_sets(void **state)
+{
+	struct lnt_sync *s = sync_open();
+	struct wanted w = {};
+
+	lnt_sync_set_maglev(s, SIZE);
+	want(&w, "10.96.0.1", want_set(&w, 0, 1, 3), NULL); /* inside only */
+	want(&w, "10.96.0.2", want_set(&w, 1, 1, 3), &w.sets[1]);
+	want(&w, "10.96.0.3", &w.sets[1], &w.sets[1]);		  /* the same set */
+	want(&w, "10.96.0.4", want_set(&w, 2, 1, 1), &w.sets[2]); /* one backend */
+	sync_services(s, &w, true, 7 + 4 + PARTS);
+	assert_int_equal(entries(s->maps.maglev), PARTS);
+	assert_table(s, w.sets[1].number);
+	/* Shorter, longer, and another in a slot. */
+	want(&w, "10.96.0.2", want_set(&w, 1, 2, 3), &w.sets[1]);
+	want(&w, "10.96.0.3", &w.sets[1], &w.sets[1]);
+	sync_services(s, &w, false, 2 + 1 + PARTS + 1);
+	assert_table(s, w.sets[1].number);
+	want(&w, "10.96.0.2", want_set(&w, 1, 2, 200), &w.sets[1]);
+	want(&w, "10.96.0.3", &w.sets[1], &w.sets[1]);
+	sync_services(s, &w, false, 197 + PARTS + 2);
+	assert_table(s, w.sets[1].number);
+	lnt_sync_free(s);
+
+	/* A restart writes nothing; another size all of it. */
+	s = sync_open();
+	lnt_sync_set_maglev(s, SIZE);
+	w.sets[0].number = w.sets[1].number = w.sets[2].number = 0;
+	want(&w, "10.96.0.1", &w.sets[0], NULL);
+	want(&w, "10.96.0.2", &w.sets[1], &w.sets[1]);
+	want(&w, "10.96.0.3", &w.sets[1], &w.sets[1]);
+	want(&w, "10.96.0.4", &w.sets[2], &w.sets[2]);
+	sync_services(s, &w, true, 0);
+	lnt_sync_set_maglev(s, 251);
+	want(&w, "10.96.0.2", &w.sets[1], &w.sets[1]);
+	want(&w, "10.96.0.3", &w.sets[1], NULL);
+	sync_services(s, &w, false, 1 + PARTS - 1 + 1);
+	assert_int_equal(entries(s->maps.maglev), 1);
+	/* No client from outside any more. */
+	want(&w, "10.96.0.2", &w.sets[1], NULL);
+	sync_services(s, &w, false, 2);
+	assert_int_equal(entries(s->maps.maglev), 0);
+	services_end(s);
+}
+
+/* What a table cannot be made for is served without, and tried again when there is room. */
+static void tables_of_a_full_map(void **state)
+{
+	_cleanup_close_ int small = bpf_map_create(BPF_MAP_TYPE_HASH, "t",
+		sizeof(struct lnt_maglev_key), sizeof(struct lnt_maglev_value), PARTS + 1, NULL);
+	struct lnt_sync *s = sync_open();
+	int maglev = s->svc.maglev;
+	struct wanted w = {};
+	size_t writes;
+
+	s->svc.maglev = small;
+	lnt_sync_set_maglev(s, SIZE);
+	want(&w, "10.96.0.1", want_set(&w, 0, 1, 3), &w.sets[0]);
+	want(&w, "10.96.0.2", want_set(&w, 1, 1, 3), &w.sets[1]);
+	assert_int_equal(round_of(s, &w, true, &writes), 0);
+	assert_int_equal(service_get(s, "10.96.0.2").ext_count, 3);
+	assert_int_equal(lnt_sync_tables_missing(s), 1);
+	assert_int_equal(lnt_sync_tables_due(s), 0);
+	assert_int_equal(entries(small), PARTS);
+	/* Room: the set that has one goes to a single backend, then the other is served. */
+	want(&w, "10.96.0.1", want_set(&w, 0, 1, 1), &w.sets[0]);
+	want(&w, "10.96.0.2", &w.sets[1], &w.sets[1]);
+	assert_int_equal(round_of(s, &w, false, &writes), 0);
+	assert_int_equal(round_of(s, &w, false, &writes), 0);
+	assert_int_equal(lnt_sync_tables_missing(s), 0);
+	assert_int_equal(entries(small), PARTS);
+	services_end(s);
+	s = sync_open();
+	s->svc.maglev = maglev;
+	services_end(s);
+}
+
+/* Many tables take several rounds; what they may name stays until they are made. */
+static void tables_take_their_time(void **state)
+{
+	enum {
+		SETS = 200,
+		LARGE = 65537
+	};
+	static struct lnt_backend_set sets[SETS];
+	static struct lnt_backend_value b[SETS][4];
+	static struct lnt_frontend f[SETS];
+	static struct lnt_service_change changes[SETS];
+	struct lnt_sync *s = sync_open();
+	struct lnt_err e = {};
+	size_t writes, rounds = 1;
+
+	lnt_sync_set_maglev(s, LARGE);
+	for (uint32_t i = 0; i < SETS; i++) {
+		for (uint32_t k = 0; k < 4; k++)
+			b[i][k] = (struct lnt_backend_value){
+				.addr = lnt_addr_from4(htonl(0x0a010000 + 4 * i + k)),
+				.port = htons(80)};
+		sets[i] = (struct lnt_backend_set){.backends = b[i], .n = 4};
+		f[i].key = (struct lnt_service_key){
+			.addr = lnt_addr_from4(htonl(0x0a600000 + i)), .port = 80, .proto = 6};
+		f[i].set = f[i].ext_set = &sets[i];
+		f[i].flags = LNT_SVC_EXTERNAL;
+		changes[i] = (struct lnt_service_change){f[i].key, &f[i]};
+	}
+	assert_int_equal(lnt_sync_services(s, changes, SETS, true, &e, &writes), 0);
+	assert_true(lnt_sync_tables_due(s) > 0);
+	assert_int_equal(entries(s->maps.services), SETS);
+	for (; lnt_sync_tables_due(s); rounds++)
+		assert_int_equal(lnt_sync_services(s, NULL, 0, false, &e, &writes), 0);
+	print_message("%d tables of %d entries took %zu rounds\n", SETS, LARGE, rounds);
+	assert_int_equal(entries(s->maps.maglev), SETS * 138);
+	for (uint32_t i = 0; i < SETS; i++) {
+		sets[i].backends++;
+		sets[i].n--;
+	}
+	assert_int_equal(lnt_sync_services(s, changes, SETS, false, &e, &writes), 0);
+	assert_int_equal(entries(s->maps.backends), 3 * SETS + lnt_sync_tables_due(s));
+	while (lnt_sync_tables_due(s))
+		assert_int_equal(lnt_sync_services(s, NULL, 0, false, &e, &writes), 0);
+	assert_int_equal(entries(s->maps.backends), 3 * SETS);
+	services_end(s);
+}
+
 #define MANY 30000
 
 static double now_ms(void)
@@ -612,6 +761,9 @@ int main(void)
 		cmocka_unit_test(services_change_hands),
 		cmocka_unit_test(services_source_ranges),
 		cmocka_unit_test(services_of_a_full_map),
+		cmocka_unit_test(tables_follow_their_sets),
+		cmocka_unit_test(tables_of_a_full_map),
+		cmocka_unit_test(tables_take_their_time),
 		cmocka_unit_test(services_at_scale),
 		cmocka_unit_test(policy_moves_the_epoch_when_it_changes),
 		cmocka_unit_test(policy_is_untouched_by_a_restart),
