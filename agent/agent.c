@@ -350,6 +350,15 @@ static void look_at_tables(struct lnt_agent *a)
 	a->tables_missing = missing;
 }
 
+/* They are told about; there is nothing to be done. */
+static void look_for_port_holders(struct lnt_agent *a)
+{
+	struct lnt_err e = {};
+
+	if (lnt_port_holders_look(&a->port_holders, a->services, &e))
+		log_error("%s", e.msg);
+}
+
 static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 {
 	const struct lnt_service_params params = {
@@ -379,6 +388,8 @@ static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 	if (!r)
 		r = lnt_sync_services(a->sync, changes, n, whole, e, writes);
 	look_at_tables(a);
+	if (!r && lnt_port_holders_concern(changes, n))
+		look_for_port_holders(a);
 	if (!r) {
 		lnt_services_settle(a->services);
 		r = lnt_xdp_apply(&a->xdp, a->nl, a->opt, &a->devices, e);
@@ -534,6 +545,8 @@ static void on_sweep(uv_timer_t *timer)
 	}
 	if (s.removed)
 		log_debug("sweep: %u of %u flows removed", s.removed, s.seen);
+	if (lnt_port_holders_any(&a->port_holders))
+		look_for_port_holders(a);
 	a->stats.sweeps++;
 	a->stats.flows = s.seen - s.removed;
 	if (a->to_node && !s.to_node && !(a->dirty & LNT_DIRTY_SERVICES) &&
@@ -617,6 +630,7 @@ int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 		.opt = opt,
 		.policy_notices.sink = &a.notices,
 		.notices = {.tell = tell_cluster, .ctx = &a},
+		.port_holders.notices.sink = &a.notices,
 		.stats.started = time(NULL),
 	};
 	int r;
@@ -634,6 +648,7 @@ int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 	lnt_notices_clear(&a.policy_notices);
 	lnt_services_free(a.services);
 	lnt_stack_backends_clear(&a.stack_backends);
+	lnt_port_holders_clear(&a.port_holders);
 	free(a.nodeport_addrs);
 	free(a.hostport_addrs);
 	lnt_nl_close(a.nl);

@@ -12,6 +12,7 @@
 #include "agent/node/xdp.h"
 #include "agent/notices.h"
 #include "agent/options.h"
+#include "agent/port_holders.h"
 #include "agent/registry.h"
 #include "agent/stats.h"
 #include "agent/stack_backends.h"
@@ -62,6 +63,7 @@ struct lnt_agent {
 	bool to_node;	       /* is attached */
 	struct lnt_hostport_addr *hostport_addrs;
 	size_t n_hostport_addrs;
+	struct lnt_port_holders port_holders;
 	bool drains;	   /* sockets to backends that are gone can be ended */
 	bool drain_again;  /* at the next sweep, for sockets that were about to connect */
 	bool synced;	   /* the store is complete */

@@ -205,7 +205,12 @@ struct lnt_service_key {
  */
 enum lnt_frontend_kind {
 	LNT_FRONTEND_ASKED = 0,
-	LNT_FRONTEND_CARRIED = 1
+	LNT_FRONTEND_CARRIED = 1,
+	/*
+	 * No frontend: a NodePort of the family of the unspecified address is served somewhere on
+	 * this node, so that no process of the node may bind it there.
+	 */
+	LNT_FRONTEND_RESERVED = 2,
 };
 LNT_ASSERT_SIZE(lnt_service_key, 20);
 
@@ -388,6 +393,7 @@ enum lnt_counter {
 	LNT_CNT_DSR_CARRIED,	  /* packets sent on with their service's address */
 	LNT_CNT_DSR_NO_ROOM,	  /* flows source-translated: no room for it in the first packet */
 	LNT_CNT_XDP_FORWARDED,	  /* packets of services sent on before the stack saw them */
+	LNT_CNT_BIND_REFUSED,	  /* binds of processes of the node to NodePorts */
 	LNT_CNT_MAX,
 };
 

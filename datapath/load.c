@@ -27,6 +27,8 @@ const struct lnt_cgroup_prog lnt_cgroup_progs[] = {
 	{"recvmsg6", BPF_CGROUP_UDP6_RECVMSG},
 	{"getpeername4", BPF_CGROUP_INET4_GETPEERNAME},
 	{"getpeername6", BPF_CGROUP_INET6_GETPEERNAME},
+	{"bind4", BPF_CGROUP_INET4_BIND},
+	{"bind6", BPF_CGROUP_INET6_BIND},
 	{NULL, 0},
 };
 

@@ -40,6 +40,7 @@ static const char *const counter_texts[LNT_CNT_MAX] = {
 	[LNT_CNT_DSR_CARRIED] = "dsr-carried",
 	[LNT_CNT_DSR_NO_ROOM] = "dsr-no-room",
 	[LNT_CNT_XDP_FORWARDED] = "xdp-forwarded",
+	[LNT_CNT_BIND_REFUSED] = "bind-refused",
 };
 
 const char *lnt_drop_text(unsigned reason)

@@ -159,7 +159,7 @@ struct lnt_frontend {
 	struct lnt_service_key key;
 	uint32_t flags;			 /* enum lnt_service_flag */
 	uint32_t affinity;		 /* seconds, 0: none */
-	struct lnt_backend_set *set;	 /* NULL: the wildcard, refused */
+	struct lnt_backend_set *set;	 /* NULL: the wildcard, refused, or a reservation */
 	struct lnt_backend_set *ext_set; /* LNT_SVC_EXTERNAL only, else NULL */
 	uint8_t rank;			 /* who has the key when several claim it, see below */
 	struct lnt_service_unit *unit;	 /* private to the compiler, as are the next two */
@@ -179,7 +179,8 @@ struct lnt_frontend {
  *   - each address of status.loadBalancer of ipMode VIP (KEP-1860), with the service's source
  *     ranges. A family without ranges is closed when the other has some;
  *   - each of spec.externalIPs;
- *   - each of the node's NodePort addresses with each nodePort.
+ *   - each of the node's NodePort addresses with each nodePort; and, where there is one, a
+ *     reservation of the port (LNT_FRONTEND_RESERVED).
  * Special addresses (loopback, multicast, link-local, unspecified) are left out.
  *
  * Choice of endpoints, as kube-proxy makes it (KEP-1669, KEP-2086, KEP-2433, KEP-3015, KEP-4444):
@@ -235,6 +236,10 @@ void lnt_services_settle(struct lnt_services *t);
 /* The frontend that has @key, or NULL. Valid until the next update. */
 const struct lnt_frontend *lnt_services_find(
 	const struct lnt_services *t, const struct lnt_service_key *key);
+
+/* "namespace" and "name" of the service that a frontend is of. */
+const char *lnt_frontend_ns(const struct lnt_frontend *f);
+const char *lnt_frontend_name(const struct lnt_frontend *f);
 
 /* Calls @fn for each frontend that has its key. Ends with the first other result than 0. */
 int lnt_services_each(const struct lnt_services *t,

@@ -662,6 +662,16 @@ const struct lnt_frontend *lnt_services_find(
 	return c ? c->first : NULL;
 }
 
+const char *lnt_frontend_ns(const struct lnt_frontend *f)
+{
+	return f->unit->ns;
+}
+
+const char *lnt_frontend_name(const struct lnt_frontend *f)
+{
+	return f->unit->name;
+}
+
 int lnt_services_each(
 	const struct lnt_services *t, int (*fn)(void *ctx, const struct lnt_frontend *f), void *ctx)
 {

@@ -208,8 +208,23 @@ static bool has_node_ports(const struct lnt_service *svc)
 	return svc->type == LNT_SERVICE_NODE_PORT || svc->type == LNT_SERVICE_LOAD_BALANCER;
 }
 
+/* The port is taken on this node, for sockets that want it at every address. */
+static int reserve_node_port(struct build *b, const struct port *p)
+{
+	const struct lnt_frontend f = {
+		.key = {.addr = p->is6 ? in6addr_any : lnt_addr_from4(htonl(INADDR_ANY)),
+			.port = htons(p->port->node_port),
+			.proto = p->port->proto,
+			.kind = LNT_FRONTEND_RESERVED},
+		.rank = RANK_NODE,
+	};
+
+	return add_frontend(b, &f);
+}
+
 static int add_node_ports(struct build *b, const struct port *p)
 {
+	bool served = false;
 	uint32_t flags = LNT_SVC_EXTERNAL | (b->svc->external_local ? LNT_SVC_LOCAL : 0);
 
 	if (!has_node_ports(b->svc) || !p->port->node_port)
@@ -217,12 +232,14 @@ static int add_node_ports(struct build *b, const struct port *p)
 	for (size_t i = 0; i < b->place->n_addrs; i++) {
 		const struct lnt_nodeport_addr *a = &b->place->addrs[i];
 
-		if (lnt_addr_is4(&a->addr) != p->is6 &&
-			add_outside(b, p, &a->addr, p->port->node_port, RANK_NODE,
-				a->host_only ? LNT_SVC_HOST_ONLY : flags))
+		if (lnt_addr_is4(&a->addr) == p->is6)
+			continue;
+		served = true;
+		if (add_outside(b, p, &a->addr, p->port->node_port, RANK_NODE,
+			    a->host_only ? LNT_SVC_HOST_ONLY : flags))
 			return -ENOMEM;
 	}
-	return 0;
+	return served ? reserve_node_port(b, p) : 0;
 }
 
 static bool has_outside(const struct lnt_service *svc)

@@ -10,6 +10,7 @@ const char *lnt_notice_reason_text(enum lnt_notice_reason reason)
 		[LNT_NOTICE_ADDRESS_CONFLICT] = "AddressConflict",
 		/* kube-proxy's word for it. */
 		[LNT_NOTICE_HEALTH_CHECK] = "FailedToStartServiceHealthcheck",
+		[LNT_NOTICE_NODE_PORT_TAKEN] = "NodePortTaken",
 	};
 
 	return reason < LNT_NOTICE_REASON_MAX && texts[reason] ? texts[reason] : "?";

@@ -126,6 +126,18 @@ int getpeername6(struct bpf_sock_addr *ctx)
 	return sock_getpeername(ctx, false);
 }
 
+SEC("cgroup/bind4")
+int bind4(struct bpf_sock_addr *ctx)
+{
+	return sock_bind(ctx, true);
+}
+
+SEC("cgroup/bind6")
+int bind6(struct bpf_sock_addr *ctx)
+{
+	return sock_bind(ctx, false);
+}
+
 /* Run by the agent at an interval; see sweep.h. */
 SEC("syscall")
 int sweep(struct lnt_sweep *s)

@@ -2,14 +2,15 @@
 #pragma once
 /*
  * Services at the socket: connect and sendmsg are turned from a service to one of its backends
- * before a packet exists; recvmsg and getpeername show the service again. Both families are one
- * code: addresses are 16 bytes, and an IPv6 socket that speaks mapped IPv4 needs no case of its
- * own.
+ * before a packet exists; recvmsg and getpeername show the service again; bind of what is a
+ * NodePort on this node is refused to the node's own processes. Both families are one code:
+ * addresses are 16 bytes, and an IPv6 socket that speaks mapped IPv4 needs no case of its own.
  */
 #include "datapath/bpf/decide.h"
 
 #define SOCK_OK	      1
 #define SOCK_REFUSE   0
+#define EADDRINUSE_   98
 #define ECONNREFUSED_ 111
 
 static __always_inline void sock_addr_get(
@@ -47,6 +48,15 @@ static __always_inline int sock_refuse(void)
 	return SOCK_REFUSE;
 }
 
+/* What is known of the socket's network namespace: the hooks see the sockets of all. */
+static __always_inline __u32 sock_netns_flags(struct bpf_sock_addr *ctx)
+{
+	__u64 cookie = bpf_get_netns_cookie(ctx);
+	struct lnt_netns_value *ns = bpf_map_lookup_elem(&netns, &cookie);
+
+	return ns ? ns->flags : 0;
+}
+
 /*
  * The service that a socket's address is. None is for a pod that is opted out, whose packets are
  * translated as they come (decide.h); a loopback address is the node's in its own namespace only.
@@ -56,15 +66,11 @@ static __always_inline struct lnt_service_value *sock_service(
 {
 	struct lnt_service_value *svc =
 		service_find(addr, (__be16)ctx->user_port, (__u8)ctx->protocol);
-	struct lnt_netns_value *ns;
-	__u64 cookie;
 	__u32 flags;
 
 	if (!svc)
 		return NULL;
-	cookie = bpf_get_netns_cookie(ctx);
-	ns = bpf_map_lookup_elem(&netns, &cookie);
-	flags = ns ? ns->flags : 0;
+	flags = sock_netns_flags(ctx);
 	if (flags & LNT_NETNS_PER_PACKET)
 		return NULL;
 	return svc->flags & LNT_SVC_HOST_ONLY && !(flags & LNT_NETNS_HOST) ? NULL : svc;
@@ -216,4 +222,53 @@ static __always_inline int sock_getpeername(struct bpf_sock_addr *ctx, bool is4)
 	if (sock_peer_name(ctx, is4, &name))
 		sock_addr_set(ctx, is4, &name.addr, name.port);
 	return SOCK_OK;
+}
+
+/* Whether a NodePort of the family of @any, the unspecified address, is served on this node. */
+static __always_inline bool port_is_reserved(const struct in6_addr *any, __be16 port, __u8 proto)
+{
+	struct lnt_service_key key = {};
+
+	key.addr = *any;
+	key.port = port;
+	key.proto = proto;
+	key.kind = LNT_FRONTEND_RESERVED;
+	return bpf_map_lookup_elem(&services, &key);
+}
+
+/*
+ * A socket of the node's own at a NodePort would get nothing from outside, or, before linnet runs
+ * again, what is the service's. The kernel's own choice (port 0) is not looked at: it comes from
+ * the ephemeral range. An IPv6 socket at the unspecified address takes IPv4 as well, or may.
+ */
+static __always_inline int sock_bind(struct bpf_sock_addr *ctx, bool is4)
+{
+	struct in6_addr addr, any4, any6 = {};
+	__be16 port = (__be16)ctx->user_port;
+	__u8 proto = (__u8)ctx->protocol;
+	struct lnt_service_key key = {};
+
+	if (!port || !(sock_netns_flags(ctx) & LNT_NETNS_HOST))
+		return SOCK_OK;
+	sock_addr_get(ctx, is4, &addr);
+	addr_set4(&any4, 0);
+	if (addr_eq(&addr, &any4)) {
+		if (!port_is_reserved(&any4, port, proto))
+			return SOCK_OK;
+	} else if (addr_eq(&addr, &any6)) {
+		if (!port_is_reserved(&any6, port, proto) && !port_is_reserved(&any4, port, proto))
+			return SOCK_OK;
+	} else {
+		key.addr = addr;
+		key.port = port;
+		key.proto = proto;
+		if (!bpf_map_lookup_elem(&services, &key) ||
+			(addr_is4(&addr) ? !port_is_reserved(&any4, port, proto)
+					 : !port_is_reserved(&any6, port, proto)))
+			return SOCK_OK;
+	}
+	count(LNT_CNT_BIND_REFUSED);
+	if (cfg.has_set_retval)
+		bpf_set_retval(-EADDRINUSE_);
+	return SOCK_REFUSE;
 }

@@ -222,6 +222,115 @@ idles_beyond() { [ "$(max_idle "$1")" -gt "$2" ]; }
 	stream_end out6
 }
 
+# --- NodePorts and the node's own sockets ---------------------------------------------------------
+
+# bind_at PLACE PROTO ADDR PORT: "bound", or the error's name. ADDR "only ::": without IPv4.
+bind_at() {
+	in_place "$1" /usr/bin/python3 - "${@:2}" <<-'EOF'
+		import errno, socket, sys
+		proto, addr, port = sys.argv[1], sys.argv[2].removeprefix("only "), int(sys.argv[3])
+		s = socket.socket(socket.AF_INET6 if ":" in addr else socket.AF_INET,
+		                  socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM)
+		if s.family == socket.AF_INET6:
+		    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, "only" in sys.argv[2])
+		try:
+		    s.bind((addr, port))
+		    print("bound")
+		except OSError as e:
+		    print(errno.errorcode[e.errno])
+	EOF
+}
+
+binds() {
+	local got
+	got=$(bind_at "${@:2}")
+	[ "$got" = "$1" ] || fail "${*:2}: $got"
+}
+
+@test "NodePort at localhost: the node's own clients reach it at 127.0.0.1, and nobody else" {
+	for proto in tcp udp udp-unconnected; do
+		run -0 probe n1 $proto 127.0.0.1 30071
+		[ "$output" = "host-n1 $(node_ip4 n1) 127.0.0.1 30071" ]
+		run -0 probe n2 $proto 127.0.0.1 30071
+		[[ $output = "host-n1 "*" 127.0.0.1 30071" ]]
+	done
+	refused n1 tcp 127.0.0.1 30099
+	refused n1 tcp ::1 30071
+	# A pod's loopback is the pod's.
+	pod_add n1 lab/client app=client
+	refused lab/client tcp 127.0.0.1 30071
+	refused lab/client udp 127.0.0.1 30071
+	pod_serve lab/client 30071
+	run -0 probe lab/client tcp 127.0.0.1 30071
+	[[ $output = "lab/client "* ]]
+	pod_del lab/client
+}
+
+@test "NodePort: a process of the node cannot bind it where it is served" {
+	for proto in tcp udp; do
+		for addr in 0.0.0.0 127.0.0.1 :: 'only ::' "::ffff:$(node_ip4 n1)" "$(node_ip4 n1)" "$(node_ip6 n1)"; do
+			binds EADDRINUSE n1 $proto "$addr" 30071
+		done
+		# Not served at these addresses, ports and places.
+		binds bound n1 $proto 127.0.0.2 30071
+		binds bound n1 $proto ::1 30071
+		binds bound n1 $proto 0.0.0.0 30099
+		binds bound n1 $proto 0.0.0.0 0
+		binds bound n1 $proto :: 0
+		binds bound n1 $proto 0.0.0.0 70
+	done
+	pod_add n1 lab/client app=client
+	binds bound lab/client tcp 0.0.0.0 30071
+	binds bound lab/client udp :: 30071
+	pod_del lab/client
+}
+
+@test "NodePort: one protocol of it, one family of it, and what is gone can be bound" {
+	apply <<-EOF
+		apiVersion: v1
+		kind: Service
+		metadata: {name: tcp4, namespace: lab}
+		spec: {type: NodePort, ipFamilies: [IPv4], ports: [{port: 70, nodePort: 30075}]}
+	EOF
+	wait_until 5 binds EADDRINUSE n1 tcp 0.0.0.0 30075
+	binds EADDRINUSE n1 tcp "$(node_ip4 n1)" 30075
+	binds bound n1 tcp "$(node_ip6 n1)" 30075
+	binds bound n1 udp 0.0.0.0 30075
+	agent_kill n1
+	binds EADDRINUSE n1 tcp 0.0.0.0 30075
+	agent_start n1
+	binds EADDRINUSE n1 tcp 0.0.0.0 30075
+	kc -n lab delete service tcp4 >/dev/null
+	wait_until 5 binds bound n1 tcp 0.0.0.0 30075
+	wait_until 5 binds bound n1 tcp "$(node_ip4 n1)" 30075
+}
+
+metric() {
+	in_netns n1 curl -sS --noproxy '*' http://127.0.0.1:9880/metrics | awk -v m="$1" 'index($0, m) == 1 { print $NF }'
+}
+
+metric_is() { [ "$(metric "$1")" = "$2" ] || fail "$1 $(metric "$1")"; }
+
+@test "NodePort: a process that has it already is told about, and the service answers from outside" {
+	local taken='linnet_notices{kind="Service",reason="NodePortTaken"}'
+	host_listens n1 7070
+	background "$LNT_DIR/squatter.pid" "$LNT_DIR/squatter.log" "$(node_cgroup n1)" n1 \
+		"$LNT_PEER" serve squatter 30076
+	wait_until 5 host_listens n1 30076
+	run -0 probe net tcp "$(node_ip4 n1)" 30076
+	[[ $output = "squatter "* ]]
+	metric_is "$taken" 0
+	service late 30076 '' n1
+	wait_until 5 answers host-n1 net tcp n1 30076
+	wait_until 5 answers host-n1 net udp n1 30076
+	grep -q "Service lab/late: process $(<"$LNT_DIR/squatter.pid") (peer) has bound nodePort 30076/TCP" \
+		"$(node_dir n1)/agent.log"
+	metric_is "$taken" "$(in_netns n1 ss -Hlntu 'sport = :30076' | wc -l)"
+	end_process "$LNT_DIR/squatter.pid" KILL
+	wait_until 30 metric_is "$taken" 0
+	service_gone late
+}
+
 @test "cleanup: takes to_node away" {
 	agent_stop n2
 	has_to_node n2

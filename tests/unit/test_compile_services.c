@@ -279,6 +279,50 @@ static void node_port(void **state)
 	ASSERT_TCP(f, "fd00:96::1", 80, "none");
 }
 
+static bool is_reserved(const struct fixture *f, const char *any, uint8_t proto, uint16_t port)
+{
+	const struct lnt_service_key key = {.addr = build_addr(any),
+		.port = htons(port),
+		.proto = proto,
+		.kind = LNT_FRONTEND_RESERVED};
+	const struct lnt_frontend *fe = lnt_services_find(f->t, &key);
+
+	assert_true(!fe || (!fe->set && !fe->ext_set && !fe->flags));
+	assert_true(!fe || !strcmp(lnt_frontend_ns(fe), "a"));
+	return fe;
+}
+
+/* A NodePort is reserved in the families in which it is served, and nothing else is. */
+static void reservation(void **state)
+{
+	struct fixture *f = *state;
+	struct lnt_service *svc = build_service_new(
+		"a", "web", "10.96.0.1,fd00:96::1", "http:tcp/80@30080,dns:udp/53@30053,x:tcp/81");
+
+	svc->type = LNT_SERVICE_NODE_PORT;
+	build_put(f->st, svc);
+	svc = build_service_new("a", "four", "10.96.0.2", "http:tcp/80@30084");
+	svc->type = LNT_SERVICE_LOAD_BALANCER;
+	build_put(f->st, svc);
+	compile(f);
+	assert_true(is_reserved(f, "0.0.0.0", IPPROTO_TCP, 30080));
+	assert_true(is_reserved(f, "::", IPPROTO_TCP, 30080));
+	assert_true(is_reserved(f, "0.0.0.0", IPPROTO_UDP, 30053));
+	assert_true(is_reserved(f, "::", IPPROTO_UDP, 30053));
+	assert_true(is_reserved(f, "0.0.0.0", IPPROTO_TCP, 30084));
+	assert_false(is_reserved(f, "::", IPPROTO_TCP, 30084));
+	assert_false(is_reserved(f, "0.0.0.0", IPPROTO_UDP, 30080));
+	assert_false(is_reserved(f, "0.0.0.0", IPPROTO_TCP, 30053));
+	assert_false(is_reserved(f, "0.0.0.0", IPPROTO_TCP, 80));
+	assert_false(is_reserved(f, "0.0.0.0", IPPROTO_TCP, 0));
+	/* At the wildcard there is nothing to connect to. */
+	ASSERT_TCP(f, "0.0.0.0", 30080, "none");
+	build_service(f->st, "a", "web", "10.96.0.1", "http:tcp/80@30080");
+	compile(f);
+	assert_false(is_reserved(f, "0.0.0.0", IPPROTO_TCP, 30080));
+	assert_true(is_reserved(f, "0.0.0.0", IPPROTO_TCP, 30084));
+}
+
 static void external_and_balancer(void **state)
 {
 	struct fixture *f = *state;
@@ -683,6 +727,7 @@ int main(void)
 		T(both_families),
 		T(wildcard),
 		T(node_port),
+		T(reservation),
 		T(external_and_balancer),
 		T(not_ours),
 		T(choice_of_endpoints),
