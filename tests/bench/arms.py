@@ -6,6 +6,7 @@ figures. What an arm stands in is made when the first arm that needs it is set u
 """
 import statistics
 
+import forward
 import linnet
 import reference
 from nb import METRICS, SERVICE_PORT
@@ -20,6 +21,7 @@ HIDDEN = (TWIN, DIRECT)
 
 UNITS = {metric: unit for metrics in METRICS.values() for metric, (unit, _) in metrics.items()}
 UNITS['add'] = UNITS['add_del'] = 'ms'
+UNITS['forward'] = 'Mpps'
 
 
 class Arm:
@@ -85,6 +87,9 @@ def every_arm():
             arms.append(Arm(path, subject, metrics, f'{subject}-{count}',
                             _talk('crr', _service, True)))
         arms.append(Arm(path, DIRECT, metrics, f'linnet-{count}', _talk('crr', _near)))
+    for subject, stage in (('linnet', 'linnet-forward-xdp'), ('linnet-tcx', 'linnet-forward-tcx'),
+                           ('iptables', 'forward-iptables'), ('nftables', 'forward-nftables')):
+        arms.append(Arm('nodeport', subject, ['forward'], stage, lambda s, nb: s.measure(nb)))
     arms.append(Arm('node', 'bridge', ['add', 'add_del'], 'bridge-cni', _add_del))
     arms.append(Arm('node', 'linnet', ['add', 'add_del'], 'linnet-1', _add_del))
     return arms
@@ -124,6 +129,11 @@ def build(stage, lab, nb, programs):
         return reference.cross_node(lab)
     if stage == 'bridge-cni':
         return reference.add_del(lab, 'bridge')
+    if kind == 'forward' or detail.startswith('forward-'):
+        forwarder = forward.by_rules(lab, detail) if kind == 'forward' else \
+            forward.LinnetForwarder(lab, programs, detail == 'forward-xdp')
+        forwarder.check(nb)
+        return forwarder
     if kind == 'linnet':
         count = int(detail)
         cluster = linnet.Cluster(lab, programs, f'l{count}', 2 if count == 1 else 1, count)

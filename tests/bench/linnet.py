@@ -73,7 +73,7 @@ class Api:
             self.call('POST', '/double/bulk', objects[n:n + BULK])
 
 
-def _node_object(name, index, addresses):
+def node_object(name, index, addresses):
     cidrs = [pod_cidr(f, index) for f in (4, 6)]
     return {
         'apiVersion': 'v1', 'kind': 'Node', 'metadata': {'name': name},
@@ -151,12 +151,12 @@ class Node:
         v4, v6 = self.addresses
         lab.ip(self.netns, f'addr add {v4}/24 dev eth0', f'addr add {v6}/64 dev eth0 nodad')
 
-    def start(self, lab, programs, kubeconfig, cluster):
+    def start(self, lab, programs, kubeconfig, cluster, more=None):
         settings = {
             'node-name': self.name, 'kubeconfig': kubeconfig, 'bpf-root': self.dirs['bpf'],
             'cgroup-root': self.cgroup, 'run-dir': self.dirs['run'],
             'cni-conf-dir': self.dirs['conf'], 'cni-bin-dir': os.path.dirname(programs.plugin),
-            'data-dir': self.dirs['data'], 'log-level': 'info',
+            'data-dir': self.dirs['data'], 'log-level': 'info', **(more or {}),
         }
         argv = [programs.agent]
         # An agent that keeps its records below --run-dir, say, has no --data-dir.
@@ -181,6 +181,17 @@ class Node:
             return False
         with open(self._agent.lnb_log, encoding='utf-8', errors='replace') as f:
             raise BenchError(f'linnetd of {self.netns} ended: {f.read()[-1500:]}')
+
+
+def start_api(lab, programs, cluster, node):
+    """The double, on a node of the cluster: (api, kubeconfig)."""
+    directory = lab.dir(cluster, 'api')
+    server = lab.start(f'{cluster}-api.log', [
+        programs.apiserver, '--listen', f'{node.addresses[0]}:{API_PORT}', '--dir', directory,
+        '--service-cidr', SERVICE_CIDRS, '--no-endpointslice-controller',
+    ], node.netns)
+    wait_until('apiserver', lambda: os.path.exists(f'{directory}/ready') or server.poll())
+    return Api(directory), f'{directory}/kubeconfig'
 
 
 class Pod:
@@ -218,7 +229,7 @@ class Cluster:
         self._name = name
         self.nodes = [Node(lab, name, n) for n in range(1, nodes + 1)]
         self._join()
-        self._api, kubeconfig = self._start_api(programs)
+        self._api, kubeconfig = start_api(lab, programs, name, self.nodes[0])
         self._create_objects()
         for node in self.nodes:
             node.start(lab, programs, kubeconfig, name)
@@ -239,24 +250,13 @@ class Cluster:
         for node in self.nodes:
             node.set_addresses(self._lab)
 
-    def _start_api(self, programs):
-        lab = self._lab
-        directory = lab.dir(self._name, 'api')
-        address = self.nodes[0].addresses[0]
-        server = lab.start(f'{self._name}-api.log', [
-            programs.apiserver, '--listen', f'{address}:{API_PORT}', '--dir', directory,
-            '--service-cidr', SERVICE_CIDRS, '--no-endpointslice-controller',
-        ], self.nodes[0].netns)
-        wait_until('apiserver', lambda: os.path.exists(f'{directory}/ready') or server.poll())
-        return Api(directory), f'{directory}/kubeconfig'
-
     def _create_objects(self):
         pods = [_pod_object(p, 'n1') for p in ('a', 'b', 'spare')]
         if len(self.nodes) > 1:
             pods.append(_pod_object('c', 'n2'))
         self._api.create([
             {'apiVersion': 'v1', 'kind': 'Namespace', 'metadata': {'name': NAMESPACE}},
-            *(_node_object(n.name, n.index, n.addresses) for n in self.nodes),
+            *(node_object(n.name, n.index, n.addresses) for n in self.nodes),
             _policy_object(), *pods,
         ])
 

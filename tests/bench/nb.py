@@ -32,14 +32,15 @@ class End:
 
 
 class Nb:
-    def __init__(self, program, cpu, time_ms, warmup_ms):
+    def __init__(self, program, injector, cpu, time_ms, warmup_ms):
         self._program = program
-        self._cpu = cpu
-        self._time_ms = time_ms
-        self._warmup_ms = warmup_ms
+        self.injector = injector
+        self.cpu = cpu
+        self.time_ms = time_ms
+        self.warmup_ms = warmup_ms
 
     def _argv(self, mode, client, server, target, port, options):
-        argv = [self._program, '--mode', mode, '--cpu', str(self._cpu),
+        argv = [self._program, '--mode', mode, '--cpu', str(self.cpu),
                 '--server-ns', netns_path(server.netns), '--client-ns', netns_path(client.netns),
                 '--target', target or server.address, '--port', str(port or PORTS[mode]),
                 '--listen-port', str(options.pop('listen_port', PORTS[mode]))]
@@ -58,7 +59,7 @@ class Nb:
         """Figures by metric. A path on which datagrams get lost is not measured: its round trips
         would be mostly the wait for the next try."""
         argv = self._argv(mode, client, server, target, port,
-                          {'time': self._time_ms, 'warmup': self._warmup_ms})
+                          {'time': self.time_ms, 'warmup': self.warmup_ms})
         done = self._call(argv)
         if done.returncode:
             raise BenchError(done.stderr.strip() or f'nb: exit {done.returncode}')

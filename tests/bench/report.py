@@ -77,8 +77,9 @@ def _row(figures, name, wanted):
 
 def _order(name):
     metric, path, subject = name.split('/')
-    paths = ['same-node', 'cross-node', *(f'clusterip-{n}' for n in arms.SERVICES), 'node']
-    subjects = ['linnet', 'veth', 'bridge', 'ptp', 'nftables', 'iptables']
+    paths = ['same-node', 'cross-node', *(f'clusterip-{n}' for n in arms.SERVICES), 'nodeport',
+             'node']
+    subjects = ['linnet', 'linnet-tcx', 'veth', 'bridge', 'ptp', 'nftables', 'iptables']
     return list(UNITS).index(metric), paths.index(path), subjects.index(subject)
 
 
@@ -93,7 +94,7 @@ def table(machine, figures, wanted, notes):
     for name in sorted((n for n in figures.names if n in wanted), key=_order):
         metric = name.split('/')[0]
         if metric != last:
-            better = 'more' if metric == 'stream' else 'less'
+            better = 'more' if metric in ('stream', 'forward') else 'less'
             head = f'{metric}, {UNITS[metric]} ({better} is better)'
             out += ['', f'{head:<39}{"[min-max]":<20}{"over veth":<20}linnet over it']
             last = metric

@@ -184,3 +184,40 @@ def nftables(family, count, pod_cidr, backend, port):
     return _NFTABLES.format(ip=ip, ip_type='ipv6_addr' if family == 6 else 'ipv4_addr',
                             service_ips=', '.join(elements), cluster_ips=', '.join(addresses),
                             chains=''.join(chains))
+
+
+def iptables_nodeport(family, _pod_cidr, _node, node_port, backend, port):
+    """Input for iptables-restore: one NodePort over UDP, for clients that are hidden."""
+    i, n, bits = _hash(name(0)), name(0), 128 if family == 6 else 32
+    to = _endpoint(family, backend, port)
+    return (f'{_IPTABLES_HEAD}:KUBE-EXT-{i} - [0:0]\n:KUBE-SVC-{i} - [0:0]\n:KUBE-SEP-{i} - [0:0]\n'
+            f'{_IPTABLES_ENTRY}'
+            f'-A KUBE-SERVICES -m comment --comment "kubernetes service nodeports; NOTE: this '
+            f'must be the last rule in this chain" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS\n'
+            f'-A KUBE-NODEPORTS -p udp -m comment --comment {n} -m udp --dport {node_port} '
+            f'-j KUBE-EXT-{i}\n'
+            f'-A KUBE-EXT-{i} -m comment --comment "masquerade traffic for {n} external '
+            f'destinations" -j KUBE-MARK-MASQ\n'
+            f'-A KUBE-EXT-{i} -j KUBE-SVC-{i}\n'
+            f'-A KUBE-SVC-{i} -m comment --comment "{n} -> {to}" -j KUBE-SEP-{i}\n'
+            f'-A KUBE-SEP-{i} -s {backend}/{bits} -m comment --comment {n} -j KUBE-MARK-MASQ\n'
+            f'-A KUBE-SEP-{i} -p udp -m comment --comment {n} -m udp '
+            f'-j DNAT --to-destination {to}\nCOMMIT\n')
+
+
+def nftables_nodeport(family, cidr, node, node_port, backend, port):
+    """Input for nft -f: the same, beside a service of the cluster's own."""
+    ip_type, to = 'ipv6_addr' if family == 6 else 'ipv4_addr', _endpoint(family, backend, port)
+    text = nftables(family, 1, cidr, backend, port)
+    for empty, full in (
+            (f'set nodeport-ips {{ type {ip_type}; }}',
+             f'set nodeport-ips {{ type {ip_type}; elements = {{ {node} }} }}'),
+            ('map service-nodeports { type inet_proto . inet_service : verdict; }',
+             f'map service-nodeports {{ type inet_proto . inet_service : verdict; '
+             f'elements = {{ udp . {node_port} : goto external }} }}'),
+            ('\tchain services {',
+             f'\tchain external {{ jump mark-for-masquerade; meta l4proto udp dnat to {to}; }}\n'
+             f'\tchain services {{')):
+        assert empty in text
+        text = text.replace(empty, full, 1)
+    return text
