@@ -386,6 +386,7 @@ enum lnt_counter {
 	LNT_CNT_FLOW_NEW = 0,	  /* decided on the slow path */
 	LNT_CNT_FLOW_ESTABLISHED, /* promoted to the flow map */
 	LNT_CNT_FLOW_REDECIDED,	  /* epoch moved, decided again */
+	LNT_CNT_FLOW_REOPENED,	  /* a SYN with the ports of one that was decided */
 	LNT_CNT_FLOW_MAP_FULL,	  /* promotion failed; the connection stays on the slow path */
 	LNT_CNT_SOCK_TRANSLATED,  /* connects and datagrams sent to a backend */
 	LNT_CNT_SOCK_REFUSED,	  /* services without backends */

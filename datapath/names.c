@@ -33,6 +33,7 @@ static const char *const counter_texts[LNT_CNT_MAX] = {
 	[LNT_CNT_FLOW_NEW] = "flows-new",
 	[LNT_CNT_FLOW_ESTABLISHED] = "flows-established",
 	[LNT_CNT_FLOW_REDECIDED] = "flows-redecided",
+	[LNT_CNT_FLOW_REOPENED] = "flows-reopened",
 	[LNT_CNT_FLOW_MAP_FULL] = "flow-map-full",
 	[LNT_CNT_SOCK_TRANSLATED] = "socket-translated",
 	[LNT_CNT_SOCK_REFUSED] = "socket-refused",

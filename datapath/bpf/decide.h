@@ -528,7 +528,9 @@ __noinline int decide(struct __sk_buff *ctx)
 	r = decide_source(ctx, s, src_ep);
 	if (r)
 		return r;
-	if (!(s->d.orig.scope & LNT_SCOPE_TO_POD)) {
+	dst_ep = bpf_map_lookup_elem(&endpoints, &s->eff.daddr);
+	/* A pod's own address is no service. */
+	if (!(s->d.orig.scope & LNT_SCOPE_TO_POD) && (!dst_ep || s->kept.valid)) {
 		r = decide_service(s);
 		if (r)
 			return r;
@@ -537,8 +539,8 @@ __noinline int decide(struct __sk_buff *ctx)
 		s->d.fwd.flags |= LNT_F_NAT_DST;
 		s->d.fwd.nat_daddr = s->eff.daddr;
 		s->d.fwd.nat_dport = s->eff.dport;
+		dst_ep = bpf_map_lookup_elem(&endpoints, &s->eff.daddr);
 	}
-	dst_ep = bpf_map_lookup_elem(&endpoints, &s->eff.daddr);
 	r = decide_target(ctx, s, dst_ep);
 	if (r)
 		return r;

@@ -133,9 +133,48 @@ static __always_inline bool flow_mac_ok(const struct __sk_buff *ctx, const struc
 	return (const void *)(eth + 1) <= end && mac_eq(eth->h_source, f->src_mac);
 }
 
+/* The key of the other direction's entry. */
+static __always_inline void reverse_key(
+	const struct lnt_flow_key *k, const struct lnt_flow *f, struct lnt_flow_key *rk)
+{
+	bool from_nat = (f->flags & (LNT_F_NAT_SRC | LNT_F_DSR)) == LNT_F_NAT_SRC;
+
+	rk->saddr = f->flags & LNT_F_NAT_DST ? f->nat_daddr : k->daddr;
+	rk->sport = f->flags & LNT_F_NAT_DST ? f->nat_dport : k->dport;
+	rk->daddr = from_nat ? f->nat_saddr : k->saddr;
+	rk->dport = from_nat ? f->nat_sport : k->sport;
+	rk->proto = k->proto;
+	rk->scope = f->peer_scope;
+}
+
+/*
+ * A TCP SYN with the ports of a connection that its sender has opened before: at the same epoch it
+ * would be decided alike, so that the two entries start again. Not what a service or a masquerade
+ * has translated, whose choice is made anew. False: it is as a new one.
+ */
+static __noinline bool flow_reopen(const struct lnt_flow_key *key, struct lnt_flow *f)
+{
+	struct lnt_flow_key rk = {};
+	struct lnt_flow *other;
+
+	if (!key || !f || key->proto != IPPROTO_TCP ||
+		f->flags & (LNT_F_REPLY | LNT_F_NAT_SRC | LNT_F_NAT_DST))
+		return false;
+	reverse_key(key, f, &rk);
+	other = bpf_map_lookup_elem(&flows, &rk);
+	if (!other || !(other->flags & LNT_F_REPLY))
+		return false;
+	f->flags &= ~(LNT_F_FIN | LNT_F_RST);
+	other->flags &= ~(LNT_F_FIN | LNT_F_RST);
+	f->packets = f->bytes = other->packets = other->bytes = 0;
+	other->idle = 0;
+	count(LNT_CNT_FLOW_REOPENED);
+	return true;
+}
+
 /* What flow_fast() says when it has not dealt with the packet; no tc verdicts. */
 #define FLOW_ODD  (-100) /* to be parsed in full, or its flow looked at closely */
-#define FLOW_MISS (-101) /* read, and of no known flow */
+#define FLOW_MISS (-101) /* read, and of no known flow, or a SYN that starts anew */
 
 /* The fast path: a packet of a known flow that is still true. */
 static __always_inline int flow_fast(
@@ -148,9 +187,12 @@ static __always_inline int flow_fast(
 	f = bpf_map_lookup_elem(&flows, key);
 	if (!f)
 		return FLOW_MISS;
-	if (f->epoch != epoch_now() || f->action <= LNT_ACT_DSR || *flags & PKT_SYN ||
-		!flow_mac_ok(ctx, f))
+	if (f->epoch != epoch_now() || f->action <= LNT_ACT_DSR || !flow_mac_ok(ctx, f))
 		return FLOW_ODD;
+	if (*flags & PKT_SYN && !flow_reopen(key, f)) {
+		*flags |= PKT_HAS_FLOW;
+		return FLOW_MISS;
+	}
 	flow_touch(f, ctx, *flags);
 	return flow_forward(ctx, f, key, fast_l4_off(key), false);
 }

@@ -11,9 +11,10 @@ enum pkt_flag {
 	PKT_SYN = 1 << 0,     /* opens a connection: TCP SYN without ACK, SCTP INIT */
 	PKT_CLOSING = 1 << 1, /* TCP FIN or RST, and their like in SCTP */
 	PKT_RST = 1 << 2,
-	PKT_NO_L4 = 1 << 3, /* a later fragment: no ports in this packet */
-	PKT_ERROR = 1 << 4, /* ICMP error; key is that of the packet it is about, reversed */
-	PKT_ND = 1 << 5,    /* neighbour discovery, router messages, multicast listener */
+	PKT_NO_L4 = 1 << 3,    /* a later fragment: no ports in this packet */
+	PKT_ERROR = 1 << 4,    /* ICMP error; key is that of the packet it is about, reversed */
+	PKT_ND = 1 << 5,       /* neighbour discovery, router messages, multicast listener */
+	PKT_HAS_FLOW = 1 << 6, /* there is a flow of the key, which the packet does not follow */
 };
 
 struct packet {

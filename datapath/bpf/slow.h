@@ -209,11 +209,23 @@ static __always_inline bool may_establish(const struct scratch *s)
 	return s->d.fwd.flags & LNT_F_DSR && !(s->p.flags & PKT_SYN);
 }
 
+/* Another packet of a pending opener. */
+static __noinline void heard_again(struct scratch *s)
+{
+	struct lnt_pending *known = bpf_map_lookup_elem(&pending, &s->reply_key);
+
+	if (known) {
+		s->d.fwd.packets += known->fwd.packets;
+		s->d.fwd.bytes += known->fwd.bytes;
+	}
+	if (!known || !may_establish(s) || !establish(s))
+		bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_ANY);
+}
+
 /* A packet of a connection that is new, or that has only been heard from this side. */
 static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 {
 	struct lnt_flow *f = &s->d.fwd;
-	struct lnt_pending *known;
 	int r;
 
 	if (!s)
@@ -235,20 +247,15 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 		return slow_drop(ctx, s, r);
 	if (!flow_mac_ok(ctx, &s->d.fwd))
 		return slow_drop(ctx, s, LNT_DROP_SPOOFED_MAC);
-	known = bpf_map_lookup_elem(&pending, &s->reply_key);
-	if (known) {
-		s->d.fwd.packets = known->fwd.packets;
-		s->d.fwd.bytes = known->fwd.bytes;
-	} else {
-		count(LNT_CNT_FLOW_NEW);
-	}
 	flow_touch(&s->d.fwd, ctx, s->p.flags);
 	/* What was closed with these ports is over; its entries would take the new one's packets.
 	 */
-	if (s->p.flags & PKT_SYN && !bpf_map_delete_elem(&flows, &s->d.orig))
+	if (s->p.flags & PKT_HAS_FLOW && !bpf_map_delete_elem(&flows, &s->d.orig))
 		bpf_map_delete_elem(&flows, &s->reply_key);
-	if (!known || !may_establish(s) || !establish(s))
-		bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_ANY);
+	if (!bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_NOEXIST))
+		count(LNT_CNT_FLOW_NEW);
+	else
+		heard_again(s);
 	if (f->flags & LNT_F_DSR) {
 		f = slow_dsr(ctx, s, f);
 		if (!f)
@@ -366,6 +373,8 @@ static __noinline int slow_unicast(struct __sk_buff *ctx, struct scratch *s)
 	}
 	if (f && !(s->p.flags & PKT_SYN))
 		return slow_known(ctx, s, f);
+	if (f)
+		s->p.flags |= PKT_HAS_FLOW;
 	return slow_unknown(ctx, s);
 }
 

@@ -8,19 +8,6 @@
  */
 #include "datapath/bpf/flow.h"
 
-static __always_inline void reverse_key(
-	const struct lnt_flow_key *k, const struct lnt_flow *f, struct lnt_flow_key *rk)
-{
-	bool from_nat = (f->flags & (LNT_F_NAT_SRC | LNT_F_DSR)) == LNT_F_NAT_SRC;
-
-	rk->saddr = f->flags & LNT_F_NAT_DST ? f->nat_daddr : k->daddr;
-	rk->sport = f->flags & LNT_F_NAT_DST ? f->nat_dport : k->dport;
-	rk->daddr = from_nat ? f->nat_saddr : k->saddr;
-	rk->dport = from_nat ? f->nat_sport : k->sport;
-	rk->proto = k->proto;
-	rk->scope = f->peer_scope;
-}
-
 /*
  * How long an opener's entry stays that will never see a reply. What was said in a few packets may
  * not have been heard by anybody, so that a flood of those goes soon.

@@ -150,6 +150,7 @@ struct lnt_flow_key bed_key(
 	const struct bed *b, int hook, int src, int sport, int dst, int dport, uint8_t proto);
 /* False: no such entry. @ret_flow may be NULL. */
 bool bed_flow(const struct bed *b, const struct lnt_flow_key *key, struct lnt_flow *ret_flow);
+void bed_forget_flow(struct bed *b, const struct lnt_flow_key *key);
 bool bed_pending(const struct bed *b, const struct lnt_flow_key *key, struct lnt_pending *ret);
 unsigned bed_flows(const struct bed *b); /* how many */
 uint64_t bed_counter(const struct bed *b, enum lnt_counter what);

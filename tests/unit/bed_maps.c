@@ -83,6 +83,11 @@ bool bed_flow(const struct bed *b, const struct lnt_flow_key *key, struct lnt_fl
 	return get(b->skel->maps.flows, key, ret_flow ? ret_flow : &f);
 }
 
+void bed_forget_flow(struct bed *b, const struct lnt_flow_key *key)
+{
+	del(b->skel->maps.flows, key);
+}
+
 bool bed_pending(const struct bed *b, const struct lnt_flow_key *key, struct lnt_pending *ret)
 {
 	struct lnt_pending p;

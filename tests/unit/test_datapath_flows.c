@@ -124,6 +124,46 @@ static void opened_anew(void **state)
 	}
 }
 
+/*
+ * Known ports again, decided at the same epoch: the entries start again without the slow path. Not
+ * after a change, nor for what is translated, nor with half of the entries.
+ */
+static void reopened(void **state)
+{
+	struct bed *b = *state;
+	struct lnt_flow_key back = bed_key(b, FROM(B), B, 80, A, 1000, IPPROTO_TCP);
+	uint64_t decided, reopens = bed_counter(b, LNT_CNT_FLOW_REOPENED) + 1;
+	struct lnt_flow f;
+
+	opened(b, 1000);
+	SENT(b, tcp(b, FROM(B), B, 80, A, 1000, RST));
+	decided = bed_counter(b, LNT_CNT_FLOW_NEW);
+	opened(b, 1000);
+	assert_int_equal(bed_counter(b, LNT_CNT_FLOW_REOPENED), reopens);
+	assert_int_equal(bed_counter(b, LNT_CNT_FLOW_NEW), decided);
+	assert_true(bed_flow(b, &back, &f));
+	assert_int_equal(f.packets, 1);
+
+	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
+	bed_bump(b);
+	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(A), A, 1000, B, 80, SYN));
+	bed_endpoint(b, B, 0);
+	bed_bump(b);
+	opened(b, 1000);
+	assert_int_equal(bed_counter(b, LNT_CNT_FLOW_REOPENED), reopens);
+	bed_forget_flow(b, &back);
+	opened(b, 1000);
+	assert_int_equal(bed_counter(b, LNT_CNT_FLOW_REOPENED), reopens);
+	assert_int_equal(bed_flows(b), 2);
+
+	bed_service(b, IPPROTO_TCP, 80, B, 80);
+	for (int i = 0; i < 2; i++) {
+		SENT(b, tcp(b, FROM(A), A, 2000, VIP, 80, SYN));
+		SENT(b, tcp(b, FROM(B), B, 80, A, 2000, SYN | ACK));
+	}
+	assert_int_equal(bed_counter(b, LNT_CNT_FLOW_REOPENED), reopens);
+}
+
 /* By the other side it is another connection, for policy to decide, whatever became of the first.
  */
 static void opened_back(void **state)
@@ -229,6 +269,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH("flow: a refused connection goes early", refused),
 	BOTH("flow: a closed connection goes early, a half-closed one does not", closing),
 	BOTH("flow: a SYN after a close opens anew", opened_anew),
+	BOTH("flow: known ports start again without the slow path", reopened),
 	BOTH("flow: a SYN the other way is decided on its own", opened_back),
 	BOTH("sweep: what is idle goes at its limit", idle),
 	BOTH("sweep: what is active in one direction stays", active),
