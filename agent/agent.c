@@ -369,6 +369,7 @@ static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 		.n_host_addrs = a->n_hostport_addrs,
 		.eps = a->registry.eps,
 		.n_eps = a->registry.n,
+		.dsr = a->opt->dsr,
 	};
 	_cleanup_free_ struct lnt_service_change *changes = NULL;
 	bool whole;

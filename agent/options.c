@@ -19,6 +19,7 @@ enum {
 	OPT_LOAD_ONLY = 256,
 	OPT_CLEANUP,
 	OPT_NODEPORT_ADDRESSES,
+	OPT_LOADBALANCER_MODE,
 	OPT_HTTP_ADDRESS,
 	OPT_HEALTHZ_ADDRESS,
 	OPT_KUBE_HOST,
@@ -43,6 +44,7 @@ static const struct option longs[] = {
 	{"healthz-bind-address", required_argument, NULL, OPT_HEALTHZ_ADDRESS},
 	{"xdp", required_argument, NULL, OPT_XDP},
 	{"maglev-table-size", required_argument, NULL, OPT_MAGLEV_TABLE_SIZE},
+	{"loadbalancer-mode", required_argument, NULL, OPT_LOADBALANCER_MODE},
 	{"log-level", required_argument, NULL, 'l'},
 	{"load-only", no_argument, NULL, OPT_LOAD_ONLY},
 	{"cleanup", no_argument, NULL, OPT_CLEANUP},
@@ -87,6 +89,10 @@ static void usage(FILE *to)
 	      "                       entries of a service's table for clients from outside, a "
 	      "prime up\n"
 	      "                       to 131071; the same on all nodes. 0: no tables (65537)\n"
+	      "  --loadbalancer-mode MODE\n"
+	      "                       snat or dsr: whether pods of other nodes answer outside "
+	      "clients\n"
+	      "                       directly, where a service does not say (snat)\n"
 	      "  --log-level LEVEL    error, warn, info or debug (info)\n"
 	      "  --load-only          load and pin the programs, then exit\n"
 	      "  --cleanup            remove everything linnet put on the node, then exit\n",
@@ -206,6 +212,16 @@ static int parse_maglev_size(const char *s, uint32_t *ret)
 	return 0;
 }
 
+static int parse_mode(const char *s, bool *ret_dsr)
+{
+	if (strcmp(s, "snat") && strcmp(s, "dsr")) {
+		fprintf(stderr, "linnetd: '%s' is neither snat nor dsr\n", s);
+		return -EINVAL;
+	}
+	*ret_dsr = !strcmp(s, "dsr");
+	return 0;
+}
+
 static int parse_one(int c, char *arg, struct lnt_options *o)
 {
 	switch (c) {
@@ -253,6 +269,8 @@ static int parse_one(int c, char *arg, struct lnt_options *o)
 		return parse_xdp(arg, &o->xdp);
 	case OPT_MAGLEV_TABLE_SIZE:
 		return parse_maglev_size(arg, &o->maglev_size);
+	case OPT_LOADBALANCER_MODE:
+		return parse_mode(arg, &o->dsr);
 	case OPT_LOAD_ONLY:
 		o->mode = LNT_MODE_LOAD_ONLY;
 		return 0;

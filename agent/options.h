@@ -50,6 +50,7 @@ struct lnt_options {
 	bool masquerade;
 	enum lnt_opt_xdp xdp;
 	uint32_t maglev_size; /* 0: no Maglev */
+	bool dsr; /* pods of other nodes answer outside clients directly, unless a service says */
 	enum lnt_log_level log_level;
 };
 

@@ -112,6 +112,11 @@ size_t lnt_port_prefixes(
 struct lnt_nodeport_addr {
 	struct in6_addr addr;
 	bool host_only; /* for the node's own sockets: a loopback address */
+	/*
+	 * The API says that it is this node's, so that other nodes know it. The compiler's own to
+	 * say.
+	 */
+	bool listed;
 };
 
 /* An address of this node at which hostPorts may be served. */
@@ -129,11 +134,13 @@ struct lnt_service_params {
 	size_t n_host_addrs;
 	const struct lnt_endpoint *eps; /* this node's, with their port mappings */
 	size_t n_eps;
+	bool dsr; /* services whose annotation says nothing are returned directly (bpf/dsr.h) */
 };
 
 /*
  * The endpoints chosen for one port of a service in one family: of the whole cluster, or of this
- * node. All frontends with the same choice share it.
+ * node; or all of this node, whatever their state, to which other nodes may carry the service.
+ * All frontends with the same choice share it.
  */
 struct lnt_backend_set {
 	/*
@@ -145,6 +152,7 @@ struct lnt_backend_set {
 	uint8_t proto;
 	bool is6;
 	bool local;
+	bool carried;			    /* of LNT_FRONTEND_CARRIED */
 	struct lnt_backend_value *backends; /* owned; sorted by memcmp(), each once */
 	uint32_t n;
 	struct lnt_cidr_key *ranges; /* owned; source ranges, sorted by memcmp(), each once */
@@ -182,6 +190,10 @@ struct lnt_frontend {
  *   - each of the node's NodePort addresses with each nodePort; and, where there is one, a
  *     reservation of the port (LNT_FRONTEND_RESERVED).
  * Special addresses (loopback, multicast, link-local, unspecified) are left out.
+ *
+ * With direct server return, where externalTrafficPolicy is not Local, for TCP and UDP: the
+ * frontends for outside clients say so (of NodePorts those at addresses that other nodes know), and
+ * each has one of LNT_FRONTEND_CARRIED beside it, all NodePorts' addresses together one.
  *
  * Choice of endpoints, as kube-proxy makes it (KEP-1669, KEP-2086, KEP-2433, KEP-3015, KEP-4444):
  * the ready ones, or all with publishNotReadyAddresses; when there are none, those that terminate

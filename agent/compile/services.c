@@ -56,6 +56,7 @@ struct lnt_services {
 	const char *node, *zone; /* interned, a reference each */
 	struct lnt_nodeport_addr *addrs;
 	size_t n_addrs;
+	bool dsr;
 };
 
 struct lnt_services *lnt_services_new(
@@ -289,7 +290,8 @@ static void keep_numbers(const struct lnt_service_result *from, struct lnt_servi
 			struct lnt_backend_set *old = &from->sets[(i + k) % from->n_sets];
 
 			if (old->port == set->port && old->proto == set->proto &&
-				old->is6 == set->is6 && old->local == set->local) {
+				old->is6 == set->is6 && old->local == set->local &&
+				old->carried == set->carried) {
 				set->number = old->number;
 				old->number = 0;
 				break;
@@ -333,6 +335,7 @@ static int unit_compile(struct lnt_services *t, struct lnt_service_unit *u)
 		.zone = t->zone,
 		.addrs = t->addrs,
 		.n_addrs = t->n_addrs,
+		.dsr = t->dsr,
 	};
 	_cleanup_(lnt_service_result_clear) struct lnt_service_result r = {};
 	const struct lnt_service *svc =
@@ -347,7 +350,8 @@ static int unit_compile(struct lnt_services *t, struct lnt_service_unit *u)
 static const struct lnt_frontend *lost(const struct lnt_service_unit *u)
 {
 	for (size_t i = 0; i < u->r.n_frontends; i++)
-		if (u->r.frontends[i].set && u->r.frontends[i].claim->first != &u->r.frontends[i])
+		if (u->r.frontends[i].set && u->r.frontends[i].key.kind == LNT_FRONTEND_ASKED &&
+			u->r.frontends[i].claim->first != &u->r.frontends[i])
 			return &u->r.frontends[i];
 	return NULL;
 }
@@ -549,33 +553,56 @@ static int replace_text(const char **ref, const char *text, bool *ret_changed)
 	return 0;
 }
 
+static bool is_listed(const struct lnt_node *node, const struct in6_addr *addr)
+{
+	for (size_t i = 0; node && i < node->n_addrs; i++)
+		if (IN6_ARE_ADDR_EQUAL(&node->addrs[i], addr))
+			return true;
+	return false;
+}
+
+static int replace_addrs(struct lnt_services *t, const struct lnt_service_params *params,
+	const struct lnt_node *node, bool *ret_changed)
+{
+	_cleanup_free_ struct lnt_nodeport_addr *addrs =
+		calloc(params->n_addrs + 1, sizeof(*addrs));
+	bool same = t->n_addrs == params->n_addrs;
+
+	if (!addrs)
+		return -ENOMEM;
+	for (size_t i = 0; i < params->n_addrs; i++) {
+		addrs[i] = params->addrs[i];
+		addrs[i].listed = is_listed(node, &addrs[i].addr);
+		same = same && t->addrs[i].host_only == addrs[i].host_only &&
+			t->addrs[i].listed == addrs[i].listed &&
+			IN6_ARE_ADDR_EQUAL(&t->addrs[i].addr, &addrs[i].addr);
+	}
+	if (same)
+		return 0;
+	free(t->addrs);
+	t->addrs = TAKE_PTR(addrs);
+	t->n_addrs = params->n_addrs;
+	*ret_changed = true;
+	return 0;
+}
+
 /* Where we look from, which touches everything when it changed. */
 static int look_around(
 	struct lnt_services *t, const struct lnt_store *st, const struct lnt_service_params *params)
 {
 	const struct lnt_node *node =
 		(const struct lnt_node *)lnt_store_get(st, LNT_KIND_NODE, "", params->node_name);
-	bool changed = t->st != st || t->n_addrs != params->n_addrs;
+	bool changed = t->st != st || t->dsr != params->dsr;
 
 	t->st = st;
+	t->dsr = params->dsr;
 	if (replace_text(&t->node, params->node_name, &changed) ||
-		replace_text(&t->zone, node && node->zone ? node->zone : "", &changed))
-		return -ENOMEM;
-	for (size_t i = 0; !changed && i < t->n_addrs; i++)
-		changed = t->addrs[i].host_only != params->addrs[i].host_only ||
-			!IN6_ARE_ADDR_EQUAL(&t->addrs[i].addr, &params->addrs[i].addr);
-	if (changed) {
-		struct lnt_nodeport_addr *addrs = calloc(params->n_addrs + 1, sizeof(*addrs));
-
+		replace_text(&t->zone, node && node->zone ? node->zone : "", &changed) ||
+		replace_addrs(t, params, node, &changed)) {
 		t->all = true;
-		if (!addrs)
-			return -ENOMEM;
-		if (params->n_addrs)
-			memcpy(addrs, params->addrs, params->n_addrs * sizeof(*addrs));
-		free(t->addrs);
-		t->addrs = addrs;
-		t->n_addrs = params->n_addrs;
+		return -ENOMEM;
 	}
+	t->all |= changed;
 	return t->all ? touch_all(t) : 0;
 }
 

@@ -258,6 +258,27 @@ int lnt_service_choose(const struct lnt_service_place *place, const struct lnt_s
 			 : 0;
 }
 
+int lnt_service_list_local(const struct lnt_service_place *place, const struct lnt_service *svc,
+	const struct lnt_service_slices *slices, const struct lnt_service_port *port, bool is6,
+	struct lnt_service_result *r, struct lnt_backend_set *ret_set)
+{
+	_cleanup_(candidates_clear) struct candidates c = {};
+
+	if (collect(svc, slices, port, is6, r, &c))
+		return -ENOMEM;
+	ret_set->backends = calloc(c.n + 1, sizeof(*ret_set->backends));
+	if (!ret_set->backends)
+		return -ENOMEM;
+	for (size_t i = 0; i < c.n; i++)
+		if (is_local(place, c.list[i].ep))
+			ret_set->backends[ret_set->n++] = (struct lnt_backend_value){
+				.addr = c.list[i].ep->addr,
+				.port = htons(c.list[i].port),
+			};
+	sort(ret_set);
+	return 0;
+}
+
 static int addr_cmp(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct in6_addr));

@@ -124,6 +124,7 @@ struct port {
 	struct lnt_backend_set *inside;	 /* at cluster IPs */
 	struct lnt_backend_set *cluster; /* for clients from inside, elsewhere */
 	struct lnt_backend_set *outside; /* for clients from outside */
+	struct lnt_backend_set *carried; /* by other nodes; NULL: no direct server return */
 };
 
 static int add_frontend(struct build *b, const struct lnt_frontend *f)
@@ -136,6 +137,22 @@ static int add_frontend(struct build *b, const struct lnt_frontend *f)
 	*to = *f;
 	to->affinity = f->set ? b->svc->affinity : 0;
 	return 0;
+}
+
+static int add_carried(struct build *b, const struct port *p, const struct in6_addr *addr,
+	uint16_t number, enum rank rank, uint32_t flags)
+{
+	const struct lnt_frontend f = {
+		.key = {.addr = *addr,
+			.port = htons(number),
+			.proto = p->port->proto,
+			.kind = LNT_FRONTEND_CARRIED},
+		.flags = flags,
+		.set = p->carried,
+		.rank = rank,
+	};
+
+	return add_frontend(b, &f);
 }
 
 static int add_outside(struct build *b, const struct port *p, const struct in6_addr *addr,
@@ -156,6 +173,19 @@ static int add_outside(struct build *b, const struct port *p, const struct in6_a
 static bool is_served(const struct port *p, const struct in6_addr *addr)
 {
 	return lnt_addr_is4(addr) != p->is6 && !lnt_service_addr_is_special(addr);
+}
+
+/* An address that is the service's own at every node. */
+static int add_shared(struct build *b, const struct port *p, const struct in6_addr *addr,
+	enum rank rank, uint32_t flags)
+{
+	if (!is_served(p, addr))
+		return 0;
+	if (!p->carried)
+		return add_outside(b, p, addr, p->port->port, rank, flags);
+	if (add_outside(b, p, addr, p->port->port, rank, flags | LNT_SVC_DSR))
+		return -ENOMEM;
+	return add_carried(b, p, addr, p->port->port, rank, flags & LNT_SVC_RANGES);
 }
 
 static int add_cluster_ips(struct build *b, const struct port *p)
@@ -191,14 +221,10 @@ static int add_outside_ips(struct build *b, const struct port *p)
 	uint32_t ranges = svc->has_ranges ? LNT_SVC_RANGES : 0;
 
 	for (size_t i = 0; svc->type == LNT_SERVICE_LOAD_BALANCER && i < svc->n_balancer_ips; i++)
-		if (is_served(p, &svc->balancer_ips[i]) &&
-			add_outside(b, p, &svc->balancer_ips[i], p->port->port, RANK_BALANCER,
-				flags | ranges))
+		if (add_shared(b, p, &svc->balancer_ips[i], RANK_BALANCER, flags | ranges))
 			return -ENOMEM;
 	for (size_t i = 0; i < svc->n_external_ips; i++)
-		if (is_served(p, &svc->external_ips[i]) &&
-			add_outside(
-				b, p, &svc->external_ips[i], p->port->port, RANK_EXTERNAL, flags))
+		if (add_shared(b, p, &svc->external_ips[i], RANK_EXTERNAL, flags))
 			return -ENOMEM;
 	return 0;
 }
@@ -224,27 +250,57 @@ static int reserve_node_port(struct build *b, const struct port *p)
 
 static int add_node_ports(struct build *b, const struct port *p)
 {
+	const uint32_t flags = LNT_SVC_EXTERNAL | (b->svc->external_local ? LNT_SVC_LOCAL : 0);
+	const struct in6_addr any = p->is6 ? in6addr_any : lnt_addr_from4(htonl(INADDR_ANY));
 	bool served = false;
-	uint32_t flags = LNT_SVC_EXTERNAL | (b->svc->external_local ? LNT_SVC_LOCAL : 0);
 
 	if (!has_node_ports(b->svc) || !p->port->node_port)
 		return 0;
 	for (size_t i = 0; i < b->place->n_addrs; i++) {
 		const struct lnt_nodeport_addr *a = &b->place->addrs[i];
+		uint32_t dsr = p->carried && a->listed ? LNT_SVC_DSR : 0;
 
 		if (lnt_addr_is4(&a->addr) == p->is6)
 			continue;
 		served = true;
 		if (add_outside(b, p, &a->addr, p->port->node_port, RANK_NODE,
-			    a->host_only ? LNT_SVC_HOST_ONLY : flags))
+			    a->host_only ? LNT_SVC_HOST_ONLY : flags | dsr))
 			return -ENOMEM;
 	}
+	if (p->carried && add_carried(b, p, &any, p->port->node_port, RANK_NODE, 0))
+		return -ENOMEM;
 	return served ? reserve_node_port(b, p) : 0;
 }
 
 static bool has_outside(const struct lnt_service *svc)
 {
 	return svc->n_external_ips || has_node_ports(svc);
+}
+
+/* Whether pods of other nodes answer this port's outside clients directly. */
+static bool is_dsr(const struct build *b, const struct lnt_service_port *port)
+{
+	const struct lnt_service *svc = b->svc;
+
+	if (!has_outside(svc) || svc->external_local ||
+		(port->proto != IPPROTO_TCP && port->proto != IPPROTO_UDP))
+		return false;
+	return svc->forwarding == LNT_FORWARDING_DSR ||
+		(svc->forwarding == LNT_FORWARDING_DEFAULT && b->place->dsr);
+}
+
+static int list_carried(struct build *b, const struct lnt_service_port *port, bool is6,
+	struct lnt_backend_set **ret_set)
+{
+	struct lnt_backend_set *set = new_set(b, port, is6, true);
+
+	set->carried = true;
+	*ret_set = set;
+	if (lnt_service_list_local(b->place, b->svc, &b->slices, port, is6, &b->r, set))
+		return -ENOMEM;
+	return b->svc->has_ranges && b->svc->type == LNT_SERVICE_LOAD_BALANCER
+		? add_ranges(b->svc, set)
+		: 0;
 }
 
 static int add_port(struct build *b, const struct lnt_service_port *port, bool is6)
@@ -264,6 +320,8 @@ static int add_port(struct build *b, const struct lnt_service_port *port, bool i
 	if (lnt_service_choose(b->place, svc, &b->slices, port, is6, &b->r, cluster, local))
 		return -ENOMEM;
 	if (svc->has_ranges && svc->type == LNT_SERVICE_LOAD_BALANCER && add_ranges(svc, cluster))
+		return -ENOMEM;
+	if (is_dsr(b, port) && list_carried(b, port, is6, &p.carried))
 		return -ENOMEM;
 	return add_cluster_ips(b, &p) || add_outside_ips(b, &p) || add_node_ports(b, &p) ? -ENOMEM
 											 : 0;
@@ -342,6 +400,12 @@ static int note_all(struct build *b)
 		if (!svc->ports[i].port &&
 			lnt_service_note(&b->r, svc, "port '%s' is 0", svc->ports[i].name))
 			return -ENOMEM;
+		else if (svc->ports[i].proto == IPPROTO_SCTP &&
+			svc->forwarding == LNT_FORWARDING_DSR &&
+			lnt_service_note(&b->r, svc,
+				"port '%s' is source-translated: SCTP has no direct return",
+				svc->ports[i].name))
+			return -ENOMEM;
 	return note_special(b, svc->cluster_ips, svc->n_cluster_ips) ||
 			note_special(b, svc->external_ips, svc->n_external_ips) ||
 			note_special(b, svc->balancer_ips, svc->n_balancer_ips) || note_ranges(b)
@@ -369,7 +433,7 @@ static int build(struct build *b)
 	b->r.created = svc->created;
 	if (svc->foreign || svc->type == LNT_SERVICE_EXTERNAL_NAME || !svc->n_cluster_ips)
 		return 0;
-	b->r.sets = calloc(4 * svc->n_ports + 1, sizeof(*b->r.sets));
+	b->r.sets = calloc(6 * svc->n_ports + 1, sizeof(*b->r.sets));
 	if (!b->r.sets ||
 		lnt_store_each_slice(
 			b->place->st, svc->meta.ns, svc->meta.name, add_slice, &b->slices) ||

@@ -14,6 +14,7 @@ struct lnt_service_place {
 	const char *zone; /* "": unknown */
 	const struct lnt_nodeport_addr *addrs;
 	size_t n_addrs;
+	bool dsr;
 };
 
 /* What a service comes to. */
@@ -59,6 +60,11 @@ int lnt_service_choose(const struct lnt_service_place *place, const struct lnt_s
 	const struct lnt_service_slices *slices, const struct lnt_service_port *port, bool is6,
 	struct lnt_service_result *r, struct lnt_backend_set *ret_cluster,
 	struct lnt_backend_set *ret_local);
+
+/* All endpoints of @port on this node, whatever their state. Returns 0 or -ENOMEM. */
+int lnt_service_list_local(const struct lnt_service_place *place, const struct lnt_service *svc,
+	const struct lnt_service_slices *slices, const struct lnt_service_port *port, bool is6,
+	struct lnt_service_result *r, struct lnt_backend_set *ret_set);
 
 /* Different addresses of ready endpoints on this node in the family of @is6, or -ENOMEM. */
 int lnt_service_count_local(const struct lnt_service_place *place, const struct lnt_service *svc,

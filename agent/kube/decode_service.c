@@ -14,6 +14,7 @@
 #define SERVICE_NAME_LABEL "kubernetes.io/service-name"
 #define PROXY_NAME_LABEL   "service.kubernetes.io/service-proxy-name"
 #define HEADLESS_LABEL	   "service.kubernetes.io/headless"
+#define FORWARDING_NOTE	   "linnet.io/forwarding-mode"
 
 #define AFFINITY_DEFAULT 10800 /* core/v1 ClientIPConfig.timeoutSeconds */
 #define AFFINITY_MAX	 86400
@@ -245,6 +246,25 @@ static void decode_policies(const cJSON *spec, struct lnt_err *e, struct lnt_ser
 	obj->health_check_port = (uint16_t)number;
 }
 
+static void decode_forwarding(const cJSON *json, struct lnt_err *e, struct lnt_service *obj)
+{
+	const cJSON *item = lnt_json_get(
+		lnt_json_get(lnt_json_get(json, "metadata"), "annotations"), FORWARDING_NOTE);
+	const char *text = cJSON_GetStringValue(item);
+
+	if (!item)
+		return;
+	if (text && !strcmp(text, "snat"))
+		obj->forwarding = LNT_FORWARDING_SNAT;
+	else if (text && !strcmp(text, "dsr"))
+		obj->forwarding = LNT_FORWARDING_DSR;
+	else
+		lnt_err_set(e, -EINVAL,
+			"metadata.annotations: " FORWARDING_NOTE
+			" '%.64s' is neither snat nor dsr and has no effect",
+			text ?: "");
+}
+
 /* RFC 3339 as the API writes it: UTC, whole seconds. 0: anything else. */
 static int64_t decode_created(const cJSON *json)
 {
@@ -287,6 +307,7 @@ int lnt_decode_service(const cJSON *json, struct lnt_err *e, struct lnt_service 
 	decode_cluster_ips(spec, e, obj);
 	decode_affinity(spec, e, obj);
 	decode_policies(spec, e, obj);
+	decode_forwarding(json, e, obj);
 	r = decode_external_ips(spec, e, obj);
 	if (!r)
 		r = decode_balancer(json, e, obj);

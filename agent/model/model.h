@@ -108,6 +108,13 @@ struct lnt_service_port {
 	uint16_t node_port; /* host byte order, 0: none */
 };
 
+/* How packets of outside clients reach pods of other nodes, by our annotation. */
+enum lnt_forwarding {
+	LNT_FORWARDING_DEFAULT, /* as the agent's option says */
+	LNT_FORWARDING_SNAT,
+	LNT_FORWARDING_DSR
+};
+
 struct lnt_service {
 	struct lnt_meta meta;
 	int64_t created; /* metadata.creationTimestamp, seconds since 1970; 0: unknown */
@@ -126,6 +133,7 @@ struct lnt_service {
 	uint32_t affinity;	    /* seconds of sessionAffinity ClientIP, 0: none */
 	uint16_t health_check_port; /* spec.healthCheckNodePort, host byte order, 0: none */
 	enum lnt_traffic_distribution distribution;
+	enum lnt_forwarding forwarding;
 	bool has_ranges;	/* source ranges are given, understood or not */
 	bool internal_local;	/* internalTrafficPolicy Local (KEP-2086) */
 	bool external_local;	/* externalTrafficPolicy Local */

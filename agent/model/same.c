@@ -74,8 +74,9 @@ static bool same_service_spec(const struct lnt_service *a, const struct lnt_serv
 {
 	return a->created == b->created && a->type == b->type && a->affinity == b->affinity &&
 		a->health_check_port == b->health_check_port &&
-		a->distribution == b->distribution && a->has_ranges == b->has_ranges &&
-		a->internal_local == b->internal_local && a->external_local == b->external_local &&
+		a->distribution == b->distribution && a->forwarding == b->forwarding &&
+		a->has_ranges == b->has_ranges && a->internal_local == b->internal_local &&
+		a->external_local == b->external_local &&
 		a->publish_not_ready == b->publish_not_ready && a->foreign == b->foreign;
 }
 

@@ -124,6 +124,9 @@ int lnt_sync_mark_chosen(const struct lnt_sync *s, struct lnt_in_use *uses, size
 		return r;
 	qsort(h.items, h.n, sizeof(*h.items), hit_cmp);
 	for (f = s->svc.frontends; f; f = f->hh.next) {
+		/* Who may be carried to is not who is chosen. */
+		if (f->key.kind != LNT_FRONTEND_ASKED)
+			continue;
 		if (f->value.count)
 			mark_set(&h, f->value.set, f->key.proto, uses);
 		if (f->value.ext_count)

@@ -197,13 +197,14 @@ node_add() {
 
 conflist() { echo "$(node_dir "$1")/cni-conf/10-linnet.conflist"; }
 
-# The agent's flags on a node, one a line.
+# The agent's flags on a node, one a line; LNT_AGENT_FLAGS are more, without blanks in them.
 agent_flags() {
 	local d
 	d=$(node_dir "$1")
 	printf '%s\n' --node-name "$1" --kubeconfig "$d/kubeconfig" --bpf-root "$d/bpf" \
 		--cgroup-root "$(node_cgroup "$1")" --run-dir "$d/run" --cni-conf-dir "$d/cni-conf" \
 		--devices eth0 --log-level "${LNT_LOG_LEVEL:-info}" --xdp "${LNT_XDP:-auto}"
+	[ -z "${LNT_AGENT_FLAGS:-}" ] || tr ' ' '\n' <<<"$LNT_AGENT_FLAGS"
 }
 
 # agent_spawn NODE: does not wait until it can carry pods.

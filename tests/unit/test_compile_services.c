@@ -64,8 +64,9 @@ static int teardown(void **state)
 /* Updates, settles, and returns how many frontends were to be looked at. */
 static size_t compile(struct fixture *f)
 {
-	const struct lnt_nodeport_addr addrs[] = {{build_addr("127.0.0.1"), true},
-		{build_addr(NODE1), false}, {build_addr(NODE6), false}};
+	const struct lnt_nodeport_addr addrs[] = {
+		{.addr = build_addr("127.0.0.1"), .host_only = true}, {.addr = build_addr(NODE1)},
+		{.addr = build_addr(NODE6)}};
 	const struct lnt_service_params params = {
 		.node_name = "n1", .addrs = addrs, .n_addrs = ARRAY_SIZE(addrs)};
 	struct lnt_service_change *changes;

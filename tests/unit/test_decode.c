@@ -430,6 +430,7 @@ static void service_defaults(void **state)
 	assert_int_equal(s->affinity, 0);
 	assert_int_equal(s->health_check_port, 0);
 	assert_int_equal(s->distribution, LNT_DISTRIBUTION_NONE);
+	assert_int_equal(s->forwarding, LNT_FORWARDING_DEFAULT);
 	lnt_object_free(&s->meta);
 }
 
@@ -479,6 +480,30 @@ static void service_bad_choices(void **state)
 	assert_int_equal(s->distribution, LNT_DISTRIBUTION_UNKNOWN);
 	lnt_object_free(&s->meta);
 	refused(LNT_KIND_SERVICE, "{" META ",'spec':{'type':'Magic'}}");
+}
+
+static void service_forwarding(void **state)
+{
+	static const struct {
+		const char *value;
+		enum lnt_forwarding want;
+		bool flawed;
+	} cases[] = {{"'dsr'", LNT_FORWARDING_DSR, false}, {"'snat'", LNT_FORWARDING_SNAT, false},
+		{"'DSR'", LNT_FORWARDING_DEFAULT, true}, {"''", LNT_FORWARDING_DEFAULT, true},
+		{"7", LNT_FORWARDING_DEFAULT, true}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[256];
+		struct lnt_service *s;
+
+		snprintf(text, sizeof(text),
+			"{'metadata':{'name':'x','namespace':'n','annotations':{"
+			"'linnet.io/forwarding-mode':%s}},'spec':{}}",
+			cases[i].value);
+		s = (cases[i].flawed ? flawed : good)(LNT_KIND_SERVICE, text);
+		assert_int_equal(s->forwarding, cases[i].want);
+		lnt_object_free(&s->meta);
+	}
 }
 
 static void service_of_another_proxy(void **state)
@@ -689,6 +714,7 @@ int main(void)
 		cmocka_unit_test_teardown(service_defaults, teardown),
 		cmocka_unit_test_teardown(service_choices, teardown),
 		cmocka_unit_test_teardown(service_bad_choices, teardown),
+		cmocka_unit_test_teardown(service_forwarding, teardown),
 		cmocka_unit_test_teardown(service_of_another_proxy, teardown),
 		cmocka_unit_test_teardown(slice_hints, teardown),
 		cmocka_unit_test_teardown(node_zone_and_pod_requests, teardown),

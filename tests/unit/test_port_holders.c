@@ -50,7 +50,7 @@ static void on_change(void *ctx, const struct lnt_meta *obj, bool removed)
 static void update(struct fixture *f)
 {
 	const struct lnt_nodeport_addr addrs[] = {
-		{build_addr("127.0.0.1"), true}, {build_addr("::1"), false}};
+		{.addr = build_addr("127.0.0.1"), .host_only = true}, {.addr = build_addr("::1")}};
 	const struct lnt_service_params params = {
 		.node_name = "n1", .addrs = addrs, .n_addrs = ARRAY_SIZE(addrs)};
 	struct lnt_err e = {};
