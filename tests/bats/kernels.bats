@@ -98,3 +98,9 @@ said() {
 	said 6.12 "removal leaves nothing"
 	said 7.2 "removal leaves nothing"
 }
+
+@test "every kernel: a process of the node is a backend, and NodePorts are reserved" {
+	said 6.1 "a process of the node is a backend, and NodePorts are reserved"
+	said 6.12 "a process of the node is a backend, and NodePorts are reserved"
+	said 7.2 "a process of the node is a backend, and NodePorts are reserved"
+}
