@@ -82,6 +82,13 @@ static void write_identities(struct lnt_metric_out *out, const struct lnt_agent 
 	lnt_metric_count(out, a->stats.identities, NULL);
 }
 
+static void write_xdp(struct lnt_metric_out *out, const struct lnt_agent *a)
+{
+	for (size_t i = 0; i < a->xdp.n; i++)
+		lnt_metric_count(out, 1, "device", a->xdp.devices[i].name, "mode",
+			lnt_xdp_mode_name(a->xdp.devices[i].mode), NULL);
+}
+
 static void write_objects(struct lnt_metric_out *out, const struct lnt_agent *a)
 {
 	static const char *const kinds[LNT_KIND_MAX] = {
@@ -281,6 +288,8 @@ const struct lnt_metric lnt_agent_metrics[] = {
 		"Entries that a map can hold", write_max_entries},
 	{"linnet_ready", "gauge", "",
 		"1 when this node can carry pods", write_ready},
+	{"linnet_xdp", "gauge", "device, mode",
+		"1; how the node's devices run XDP: native, generic or off", write_xdp},
 	{"linnet_endpoints", "gauge", "",
 		"Pod interfaces of this node", write_endpoints},
 	{"linnet_identities", "gauge", "",

@@ -97,6 +97,8 @@ datagrams() {
 	for n in n1 n2; do
 		[ "$(mode $n)" = native ]
 		said $n 'eth0: XDP native'
+		[ "$(in_node $n curl -s http://127.0.0.1:9880/metrics |
+			python3 "$LNT_LIB/metrics.py" 'linnet_xdp{device="eth0",mode="native"}')" = 1 ]
 	done
 }
 
