@@ -69,7 +69,7 @@ static int teardown(void **state)
 /* As a turn of the agent has it. */
 static bool any(struct fixture *f)
 {
-	const struct lnt_nodeport_addr addr = {build_addr("192.0.2.10"), false};
+	const struct lnt_nodeport_addr addr = {.addr = build_addr("192.0.2.10")};
 	const struct lnt_service_params params = {.node_name = "n1", .addrs = &addr, .n_addrs = 1};
 	struct lnt_service_change *changes;
 	bool whole;
