@@ -37,12 +37,16 @@ void lnt_serving_dirty(struct lnt_agent *a)
 }
 
 /* As kube-proxy has it: a start, or an API server that is away, makes nobody unwell. */
-static bool is_healthy(void *ctx)
+bool lnt_serving_is_healthy(const struct lnt_agent *a)
 {
-	const struct lnt_agent *a = ctx;
 	uint64_t since = a->serving->pending_since;
 
 	return !a->synced || !since || uv_now(&a->loop) - since < LNT_SERVING_PENDING_MS;
+}
+
+static bool is_healthy(void *ctx)
+{
+	return lnt_serving_is_healthy(ctx);
 }
 
 static bool is_eligible(const struct lnt_agent *a)
@@ -106,7 +110,7 @@ static void answer_admin(void *ctx, const struct lnt_request *req, struct lnt_an
  */
 static void answer_healthz(void *ctx, const struct lnt_request *req, struct lnt_answer *ret_answer)
 {
-	bool live = !strcmp(req->path, "/livez"), well = is_healthy(ctx);
+	bool live = !strcmp(req->path, "/livez"), well = lnt_serving_is_healthy(ctx);
 	struct lnt_answer answer = {.type = "application/json"};
 	struct lnt_agent *a = ctx;
 	bool eligible = is_eligible(a);
@@ -175,7 +179,7 @@ void lnt_serving_services(struct lnt_agent *a)
 	struct lnt_serving *s = a->serving;
 	size_t n = 0;
 
-	if (s->health_version == version)
+	if (!s || s->health_version == version)
 		return;
 	if (lnt_services_health(a->services, &list, &n) ||
 		lnt_health_checks_set(s->checks, list, n, a->nodeport_addrs, a->n_nodeport_addrs))

@@ -20,5 +20,8 @@ struct lnt_health_stats lnt_serving_health_stats(const struct lnt_agent *a);
 /* a->dirty has changed: for how long services have been waiting is what makes the proxy unwell. */
 void lnt_serving_dirty(struct lnt_agent *a);
 
+/* Whether services are kept up to date, as health checks say it. */
+bool lnt_serving_is_healthy(const struct lnt_agent *a);
+
 /* Services that wait for longer than this are not kept up to date, as kube-proxy counts. */
 #define LNT_SERVING_PENDING_MS 60000

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texts that linnetd serves: metrics, their documentation, and health checks' answers. */
+/* What linnetd serves: metrics, their documentation, health checks' answers, and when it is well.
+ */
 #include "agent/metrics.h"
 #include "agent/serve/health_checks.h"
+#include "agent/serving.h"
 #include "lib/agent_socket.h"
 #include "lib/cleanup.h"
 
@@ -89,16 +91,34 @@ static char *table(void)
 	return text;
 }
 
-/* On failure it says what to put there. */
-static void documentation_is_the_table(void **state)
+static const char *read_doc(const char *path)
 {
-	_cleanup_fclose_ FILE *f = fopen(DOC, "r");
-	_cleanup_free_ char *want = table();
+	_cleanup_fclose_ FILE *f = fopen(path, "r");
 	static char doc[65536];
 
 	assert_non_null(f);
 	doc[fread(doc, 1, sizeof(doc) - 1, f)] = '\0';
-	if (strstr(doc, want))
+	return doc;
+}
+
+static void reasons_are_documented(void **state)
+{
+	const char *doc = read_doc("docs/configuration.md");
+	char row[128];
+
+	for (unsigned i = 0; i < LNT_NOTICE_REASON_MAX; i++) {
+		snprintf(row, sizeof(row), "\n| %s | ", lnt_notice_reason_text(i));
+		if (!strstr(doc, row))
+			fail_msg("docs/configuration.md has no row for %s", row + 3);
+	}
+}
+
+/* On failure it says what to put there. */
+static void documentation_is_the_table(void **state)
+{
+	_cleanup_free_ char *want = table();
+
+	if (strstr(read_doc(DOC), want))
 		return;
 	/* cmocka's messages are of bounded length. */
 	fputs(want, stdout);
@@ -165,14 +185,53 @@ static void health_checks_answer(void **state)
 	}
 }
 
+/* The loop's clock is moved instead of waited for. */
+static void proxy_is_unwell_when_services_wait(void **state)
+{
+	const struct lnt_options opt = {};
+	struct lnt_agent a = {.opt = &opt};
+	struct lnt_err e = {};
+
+	uv_loop_init(&a.loop);
+	assert_int_equal(lnt_serving_open(&a, &e), 0);
+	a.dirty = LNT_DIRTY_SERVICES;
+	lnt_serving_dirty(&a);
+	/* It starts. */
+	a.loop.time += LNT_SERVING_PENDING_MS + 1;
+	assert_true(lnt_serving_is_healthy(&a));
+	a.synced = true;
+	assert_false(lnt_serving_is_healthy(&a));
+	a.dirty = 0;
+	lnt_serving_dirty(&a);
+	assert_true(lnt_serving_is_healthy(&a));
+	/* What comes later waits for as long as what came first. */
+	a.dirty = LNT_DIRTY_SERVICES;
+	lnt_serving_dirty(&a);
+	a.loop.time += LNT_SERVING_PENDING_MS - 1;
+	lnt_serving_dirty(&a);
+	assert_true(lnt_serving_is_healthy(&a));
+	a.loop.time++;
+	assert_false(lnt_serving_is_healthy(&a));
+	/* Other domains have nothing to do with it. */
+	a.dirty = LNT_DIRTY_POLICY | LNT_DIRTY_CLUSTER;
+	lnt_serving_dirty(&a);
+	a.loop.time += 10 * LNT_SERVING_PENDING_MS;
+	assert_true(lnt_serving_is_healthy(&a));
+	lnt_serving_close(&a);
+	uv_run(&a.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&a.loop), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_the_format),
 		cmocka_unit_test(names_are_good),
 		cmocka_unit_test(documentation_is_the_table),
+		cmocka_unit_test(reasons_are_documented),
 		cmocka_unit_test(agent_that_has_not_started),
 		cmocka_unit_test(health_checks_answer),
+		cmocka_unit_test(proxy_is_unwell_when_services_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
