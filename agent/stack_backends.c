@@ -108,6 +108,9 @@ static bool needs(struct look *l, const struct lnt_frontend *f)
 	const struct lnt_backend_set *set = f ? f->ext_set : NULL;
 	bool found = false;
 
+	/* Of whatever service: the node's own SCTP sockets are translated there. */
+	if (f && f->key.proto == IPPROTO_SCTP)
+		return true;
 	if (!set)
 		return false;
 	if (set == l->last)

@@ -4,7 +4,9 @@
  * Services that are open to the outside and have a backend that the node's own stack answers for: a
  * process of the host (a host-network pod, the API server), or a machine behind a device that
  * linnet does not serve. Their answers leave by the stack, where to_node translates them back; it
- * costs every packet of the host, so it is attached only while there is such a service.
+ * costs every packet of the host, so it is attached only while there is such a service. So it is
+ * for any service of SCTP: the node's own sockets of it are translated there, for no hook sees
+ * them.
  *
  * An address in a pod CIDR is no such backend. Of any other the routing table says whether it is
  * reached by one of the node's devices.

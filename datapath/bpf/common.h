@@ -48,9 +48,10 @@ struct sctp_start {
 #define SCTP_SHUTDOWN_ACK      8
 #define SCTP_SHUTDOWN_COMPLETE 14
 
-#define IP_OFFSET 0x1fff
-#define IP_MF	  0x2000
-#define ETH_HLEN_ 14
+#define GSO_BY_FRAGS 0xffff /* of linux/skbuff.h */
+#define IP_OFFSET    0x1fff
+#define IP_MF	     0x2000
+#define ETH_HLEN_    14
 
 /* Lets other programs on the hook, then the stack, have the packet (TCX_NEXT, TC_ACT_UNSPEC). */
 #define LNT_NEXT (-1)

@@ -99,6 +99,16 @@ static __always_inline void flow_to_pod(struct lnt_flow *f, const struct lnt_end
 	mac_copy(f->new_smac, ep->host_mac);
 }
 
+/* The same from an egress hook, where there is no bpf_redirect_peer: by way of to_pod. */
+static __always_inline void flow_to_pod_neigh(
+	struct lnt_flow *f, const struct lnt_endpoint_value *ep, const struct in6_addr *addr)
+{
+	f->action = LNT_ACT_NEIGH;
+	f->ifindex = ep->ifindex;
+	f->family = addr_is4(addr) ? AF_INET : AF_INET6;
+	f->nexthop = *addr;
+}
+
 /* The service that a packet is for. From the wire only what is served to the outside is one. */
 static __always_inline struct lnt_service_value *service_for_packet(const struct lnt_flow_key *k)
 {
@@ -215,8 +225,8 @@ static __always_inline bool icmp_no_request(const struct lnt_flow_key *k)
 
 #define MASQ_TRIES 16
 
-/* Chooses the source that hides a pod from a world that has no way back to it. */
-static __noinline int decide_masquerade(struct scratch *s)
+/* Chooses the node's address and a port that no other answers from there, seen at @scope, have. */
+static __noinline int decide_masquerade(struct scratch *s, __u32 scope)
 {
 	struct lnt_flow_key rk = {};
 	__u32 range, h;
@@ -228,7 +238,7 @@ static __noinline int decide_masquerade(struct scratch *s)
 	rk.daddr = s->d.fwd.nat_saddr;
 	rk.sport = s->eff.dport;
 	rk.proto = s->eff.proto;
-	rk.scope = LNT_SCOPE_NODE;
+	rk.scope = scope;
 	range = (__u32)cfg.masq_port_max - cfg.masq_port_min + 1;
 	h = tuple_hash(&s->d.orig);
 	for (__u32 i = 0; i < MASQ_TRIES; i++) {
@@ -319,7 +329,10 @@ static __noinline int decide_target(
 	}
 	if (dst_ep) {
 		f->dst_identity = dst_ep->identity;
-		flow_to_pod(f, dst_ep);
+		if (scope == LNT_SCOPE_TO_NODE)
+			flow_to_pod_neigh(f, dst_ep, &s->eff.daddr);
+		else
+			flow_to_pod(f, dst_ep);
 		return LNT_DROP_NONE;
 	}
 	if (scope == LNT_SCOPE_NODE && !(f->flags & LNT_F_NAT_DST))
@@ -332,7 +345,8 @@ static __noinline int decide_target(
 	if (f->dst_identity == LNT_ID_HOST) {
 		f->action = LNT_ACT_STACK;
 	} else {
-		r = route(ctx, &s->eff.saddr, &s->eff.daddr, scope ? scope : s->ifindex, f);
+		r = route(ctx, &s->eff.saddr, &s->eff.daddr,
+			scope_is_pod(scope) ? scope : s->ifindex, f);
 		if (r)
 			return r;
 	}
@@ -340,6 +354,9 @@ static __noinline int decide_target(
 	 * has to be translated back on its way out.
 	 */
 	if (scope == LNT_SCOPE_NODE && f->action == LNT_ACT_STACK && !cfg.has_to_node)
+		return LNT_DROP_NO_BACKEND;
+	/* What the node sends out does not come back to its stack. */
+	if (scope == LNT_SCOPE_TO_NODE && f->action == LNT_ACT_STACK)
 		return LNT_DROP_NO_BACKEND;
 	return LNT_DROP_NONE;
 }
@@ -403,21 +420,25 @@ static __noinline int decide_source_nat(struct __sk_buff *ctx, struct scratch *s
 		return LNT_DROP_NONE;
 	}
 	if (f->flags & LNT_F_NAT_DST && src_ep && dst_ep && src_ep->ifindex == dst_ep->ifindex) {
+		/* SCTP answers a link-local address from its own, whatever it was asked at. */
+		if (s->eff.proto == IPPROTO_SCTP && !addr_is4(&s->eff.saddr) && has_masquerade(s))
+			return decide_masquerade(s, dst_ep->ifindex);
 		f->flags |= LNT_F_NAT_SRC;
 		f->nat_sport = s->eff.sport;
 		gateway_address(addr_is4(&s->eff.saddr), &f->nat_saddr);
 		return LNT_DROP_NONE;
 	}
-	if (f->action != LNT_ACT_NEIGH)
+	if (f->action != LNT_ACT_NEIGH || s->d.orig.scope == LNT_SCOPE_TO_NODE)
 		return LNT_DROP_NONE;
 	if (decide_dsr(ctx, s)) {
 		flow_set_dsr(f, s->eff.proto);
 		return LNT_DROP_NONE;
 	}
 	if (s->d.orig.scope == LNT_SCOPE_NODE)
-		return has_masquerade(s) ? decide_masquerade(s) : LNT_DROP_NAT_PORTS;
+		return has_masquerade(s) ? decide_masquerade(s, LNT_SCOPE_NODE)
+					 : LNT_DROP_NAT_PORTS;
 	if (f->dst_identity == LNT_ID_WORLD && needs_masquerade(s))
-		return decide_masquerade(s);
+		return decide_masquerade(s, LNT_SCOPE_NODE);
 	return LNT_DROP_NONE;
 }
 

@@ -193,13 +193,17 @@ static __always_inline __u16 fast_l4_off(const struct lnt_flow_key *key)
 	return ETH_HLEN_ + (addr_is4(&key->saddr) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 }
 
-/* Makes the headers contiguous, as reading and writing them in place needs. Who sends decides. */
+/*
+ * Makes the headers contiguous, as reading and writing them in place needs. Who sends decides. Of
+ * large SCTP packets the head is all headers already and every buffer behind it a packet to be:
+ * what is pulled out of the first of them is lost when they are parted.
+ */
 static __always_inline void pull_headers(struct __sk_buff *ctx)
 {
 	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	const __u32 want = ETH_HLEN_ + sizeof(struct ipv6hdr) + sizeof(struct tcphdr);
 
-	if (data + want > end)
+	if (data + want > end && ctx->gso_size != GSO_BY_FRAGS)
 		bpf_skb_pull_data(ctx, ctx->len < want ? ctx->len : want);
 }
 

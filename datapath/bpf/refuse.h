@@ -187,5 +187,6 @@ __noinline int refuse(struct __sk_buff *ctx, const struct packet *p)
 		return TC_ACT_SHOT;
 	if (scope_is_pod(p->key.scope))
 		return bpf_redirect_peer(ctx->ifindex, 0);
-	return bpf_redirect(ctx->ifindex, 0);
+	/* The node itself, which has not sent it yet, gets it as if off the wire. */
+	return bpf_redirect(ctx->ifindex, p->key.scope == LNT_SCOPE_TO_NODE ? BPF_F_INGRESS : 0);
 }

@@ -222,6 +222,24 @@ static __noinline void heard_again(struct scratch *s)
 		bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_ANY);
 }
 
+/*
+ * What the node's own SCTP sends to a service has been decided in to_node, which knows what its
+ * answers look like; to a pod of this node it comes by to_pod, which leaves it at that.
+ */
+static __always_inline bool is_second_leg(const struct scratch *s)
+{
+	struct lnt_pending *pend;
+	struct lnt_flow *f;
+
+	if (s->d.orig.proto != IPPROTO_SCTP || !(s->d.orig.scope & LNT_SCOPE_TO_POD))
+		return false;
+	pend = bpf_map_lookup_elem(&pending, &s->reply_key);
+	if (pend)
+		return pend->orig.scope == LNT_SCOPE_TO_NODE;
+	f = bpf_map_lookup_elem(&flows, &s->reply_key);
+	return f && f->peer_scope == LNT_SCOPE_TO_NODE;
+}
+
 /* A packet of a connection that is new, or that has only been heard from this side. */
 static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 {
@@ -233,7 +251,8 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 	if (s->p.key.scope == LNT_SCOPE_NODE && is_hosts_own(&s->p.key))
 		return LNT_NEXT;
 	__builtin_memset(&s->kept, 0, sizeof(s->kept));
-	s->kept.host = s->p.key.scope & LNT_SCOPE_TO_POD && !ctx->ingress_ifindex;
+	s->kept.host =
+		s->p.key.scope & (LNT_SCOPE_TO_POD | LNT_SCOPE_TO_NODE) && !ctx->ingress_ifindex;
 	s->kept.carried = s->carried;
 	s->d.orig = s->p.key;
 	r = decide(ctx);
@@ -247,6 +266,8 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 		return slow_drop(ctx, s, r);
 	if (!flow_mac_ok(ctx, &s->d.fwd))
 		return slow_drop(ctx, s, LNT_DROP_SPOOFED_MAC);
+	if (is_second_leg(s))
+		return flow_forward(ctx, f, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
 	flow_touch(&s->d.fwd, ctx, s->p.flags);
 	/* What was closed with these ports is over; its entries would take the new one's packets.
 	 */
@@ -497,43 +518,67 @@ static __noinline int slow_from_node(struct __sk_buff *ctx)
 }
 
 /*
+ * Whether the node asks a service. Its sockets have been translated before there was a packet, all
+ * but SCTP's, which no hook sees. What only passes the node is not its own.
+ */
+static __always_inline bool asks_service(
+	const struct __sk_buff *ctx, const struct lnt_flow_key *key)
+{
+	return key->proto == IPPROTO_SCTP && !ctx->ingress_ifindex &&
+		service_find(&key->daddr, key->dport, key->proto);
+}
+
+/*
  * What the node's stack sends out that is of no known flow: the first answer of one of its own
- * sockets to the client of an outside service. Everything else is its own, as is what it opens.
+ * sockets to the client of an outside service, or what it asks of a service itself. Everything else
+ * is its own, as is what it opens; most is, so that it is soon said.
  */
 static __noinline int slow_miss_to_node(
 	struct __sk_buff *ctx, const struct lnt_flow_key *key, __u32 flags)
 {
-	struct lnt_pending *pend;
+	struct lnt_pending *pend = NULL;
 	struct scratch *s;
 
-	if (!key || flags & PKT_SYN)
+	if (!key)
 		return LNT_NEXT;
-	pend = bpf_map_lookup_elem(&pending, key);
-	if (!pend)
+	if (!(flags & PKT_SYN))
+		pend = bpf_map_lookup_elem(&pending, key);
+	if (!pend && !asks_service(ctx, key))
 		return LNT_NEXT;
 	s = scratch_get();
 	if (!s)
 		return TC_ACT_SHOT;
 	packet_of_fast(&s->p, key, (__u8)flags);
 	__builtin_memset(&s->why, 0, sizeof(s->why));
-	return slow_reply(ctx, s, pend);
+	s->carried.port = 0;
+	return pend ? slow_reply(ctx, s, pend) : slow_new(ctx, s);
 }
 
 /* The same, of any shape, and flows that have to be decided again. */
 static __noinline int slow_to_node(struct __sk_buff *ctx)
 {
 	struct scratch *s = scratch_get();
-	struct lnt_pending *pend;
+	struct lnt_pending *pend = NULL;
 	struct lnt_flow *f;
 
-	if (!s || parse(ctx, LNT_SCOPE_TO_NODE, &s->p) || s->p.flags & (PKT_ND | PKT_SYN))
+	if (!s || parse(ctx, LNT_SCOPE_TO_NODE, &s->p) || s->p.flags & PKT_ND)
 		return LNT_NEXT;
 	__builtin_memset(&s->why, 0, sizeof(s->why));
+	s->carried.port = 0;
 	if (s->p.flags & PKT_ERROR)
 		return slow_error(ctx, s);
 	f = bpf_map_lookup_elem(&flows, &s->p.key);
-	if (f)
+	if (f && f->epoch != epoch_now() && service_moved(&s->p.key, f)) {
+		forget(&s->p.key, f);
+		f = NULL;
+	}
+	if (f && !(s->p.flags & PKT_SYN))
 		return slow_known(ctx, s, f);
-	pend = bpf_map_lookup_elem(&pending, &s->p.key);
-	return pend ? slow_reply(ctx, s, pend) : LNT_NEXT;
+	if (f)
+		s->p.flags |= PKT_HAS_FLOW;
+	if (!(s->p.flags & PKT_SYN))
+		pend = bpf_map_lookup_elem(&pending, &s->p.key);
+	if (pend)
+		return slow_reply(ctx, s, pend);
+	return asks_service(ctx, &s->p.key) ? slow_new(ctx, s) : LNT_NEXT;
 }

@@ -87,6 +87,42 @@ said() {
 	said 7.2 "a policy is enforced and lifted"
 }
 
+@test "every kernel: SCTP: sockets get services that answer" {
+	said 6.1 "SCTP: sockets get services that answer"
+	said 6.12 "SCTP: sockets get services that answer"
+	said 7.2 "SCTP: sockets get services that answer"
+}
+
+@test "every kernel: SCTP: sockets talk to pods, services and the world" {
+	said 6.1 "SCTP: sockets talk to pods, services and the world"
+	said 6.12 "SCTP: sockets talk to pods, services and the world"
+	said 7.2 "SCTP: sockets talk to pods, services and the world"
+}
+
+@test "every kernel: SCTP: a service without endpoints aborts" {
+	said 6.1 "SCTP: a service without endpoints aborts"
+	said 6.12 "SCTP: a service without endpoints aborts"
+	said 7.2 "SCTP: a service without endpoints aborts"
+}
+
+@test "every kernel: SCTP: much data arrives whole" {
+	said 6.1 "SCTP: much data arrives whole"
+	said 6.12 "SCTP: much data arrives whole"
+	said 7.2 "SCTP: much data arrives whole"
+}
+
+@test "every kernel: SCTP: the same with checksums that sockets have made" {
+	said 6.1 "SCTP: the same with checksums that sockets have made"
+	said 6.12 "SCTP: the same with checksums that sockets have made"
+	said 7.2 "SCTP: the same with checksums that sockets have made"
+}
+
+@test "every kernel: SCTP: a policy by port" {
+	said 6.1 "SCTP: a policy by port"
+	said 6.12 "SCTP: a policy by port"
+	said 7.2 "SCTP: a policy by port"
+}
+
 @test "every kernel: an agent that dies and returns interrupts nothing" {
 	said 6.1 "an agent that dies and returns interrupts nothing"
 	said 6.12 "an agent that dies and returns interrupts nothing"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Both ends of a conversation, for the demo and the tests. The server says its name to whoever
- *asks, over TCP and UDP of both families; the client asks once, until something changes, or for as
- *long as it lives. One line of text each way.
+ *asks, over TCP and UDP of both families, and over SCTP where the kernel has it; the client asks
+ *once, until something changes, or for as long as it lives. One line of text each way.
  *
  *   peer serve NAME PORT...
- *   peer probe tcp|udp|udp-unconnected ADDR PORT [MS]
+ *   peer probe tcp|udp|udp-unconnected|sctp ADDR PORT [MS]
  *	prints "NAME CLIENT ADDR PORT": who answered, whom it saw, and from where the socket says
  *	the answer came. Exit 0; 1: refused; 2: no answer within MS (1000); 3: another error.
- *   peer until ok|blocked tcp|udp ADDR PORT [MS]
+ *   peer until ok|blocked tcp|udp|sctp ADDR PORT [MS]
  *	asks until there is an answer, or none; prints the moment, in microseconds of the epoch.
  *	Exit 2: not within MS (10000).
  *   peer stream ADDR PORT
@@ -52,7 +52,8 @@ struct event_id {
 
 /* A question: to whom, how, and the answer. */
 struct probe {
-	int type; /* SOCK_STREAM or SOCK_DGRAM */
+	int type;  /* SOCK_STREAM or SOCK_DGRAM */
+	int proto; /* IPPROTO_SCTP, or 0 for the type's own */
 	bool connected;
 	struct sockaddr_storage to;
 	socklen_t to_len;
@@ -82,16 +83,16 @@ static void pause_us(long us)
 
 /* --- server ----------------------------------------------------------------------------------- */
 
-static int listen_on(int ep, int type, uint16_t port)
+static int listen_on(int ep, int type, int proto, uint16_t port)
 {
 	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	struct event_id id = {.kind = type == SOCK_STREAM ? KIND_LISTENER : KIND_UDP};
 	struct epoll_event event = {.events = EPOLLIN};
 	int one = 1, zero = 0;
-	int fd = socket(AF_INET6, type | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET6, type | SOCK_CLOEXEC, proto);
 
 	if (fd < 0)
-		return -errno;
+		return proto && errno == EPROTONOSUPPORT ? 0 : -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
 	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one));
@@ -189,9 +190,11 @@ static int serve(const char *name, char **ports)
 	for (; *ports && !r; ports++) {
 		uint16_t port = (uint16_t)atoi(*ports);
 
-		r = listen_on(ep, SOCK_STREAM, port);
+		r = listen_on(ep, SOCK_STREAM, 0, port);
 		if (!r)
-			r = listen_on(ep, SOCK_DGRAM, port);
+			r = listen_on(ep, SOCK_DGRAM, 0, port);
+		if (!r)
+			r = listen_on(ep, SOCK_STREAM, IPPROTO_SCTP, port);
 		if (r)
 			fprintf(stderr, "peer: port %s: %s\n", *ports, strerror(-r));
 	}
@@ -277,7 +280,8 @@ static int hear(int fd, struct probe *p, int64_t end)
 static enum result probe_once(struct probe *p, long ms)
 {
 	int64_t end = now_us(CLOCK_MONOTONIC) + ms * 1000;
-	_cleanup_close_ int fd = socket(p->to.ss_family, p->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int fd =
+		socket(p->to.ss_family, p->type | SOCK_CLOEXEC | SOCK_NONBLOCK, p->proto);
 	int err = 0;
 
 	if (fd < 0)
@@ -377,7 +381,8 @@ static int parse_target(const char *proto, const char *addr, const char *port, s
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ret_p->to;
 
 	memset(ret_p, 0, sizeof(*ret_p));
-	ret_p->type = strcmp(proto, "tcp") ? SOCK_DGRAM : SOCK_STREAM;
+	ret_p->type = strncmp(proto, "udp", 3) ? SOCK_STREAM : SOCK_DGRAM;
+	ret_p->proto = strcmp(proto, "sctp") ? 0 : IPPROTO_SCTP;
 	ret_p->connected = strcmp(proto, "udp-unconnected") != 0;
 	if (inet_pton(AF_INET, addr, &in->sin_addr) == 1) {
 		in->sin_family = AF_INET;

@@ -263,22 +263,84 @@ static void service_elsewhere(void **state)
 	out(b, VIP, 82, A, 1000);
 }
 
+/* SCTP answers a link-local address from its own, so that the gateway's will not do in IPv6. */
 static void hairpin(void **state)
 {
 	struct bed *b = *state;
+	int self = bed_is4(b) ? GW : HOST, port;
 
 	bed_endpoint(b, A, ISOLATED);
 	bed_service(b, IPPROTO_SCTP, 80, A, 8080);
 	SENT(b, sctp(b, FROM(A), A, 1000, VIP, 80, INIT));
-	out(b, GW, 1000, A, 8080);
+	port = pkt_view(bed_out(b)).src.port;
+	out(b, self, port, A, 8080);
 	bed_assert_into(b, A);
 	for (int i = 0; i < 3; i++) {
-		SENT(b, sctp(b, FROM(A), A, 8080, GW, 1000, INIT_ACK));
+		SENT(b, sctp(b, FROM(A), A, 8080, self, port, INIT_ACK));
 		out(b, VIP, 80, A, 1000);
 		SENT(b, sctp(b, FROM(A), A, 1000, VIP, 80, COOKIE_ECHO));
-		out(b, GW, 1000, A, 8080);
+		out(b, self, port, A, 8080);
 		bed_bump(b);
 	}
+}
+
+/* The node's own: no hook sees its SCTP sockets, so that to_node translates. */
+static void node_asks(void **state)
+{
+	struct bed *b = *state;
+
+	bed_service(b, IPPROTO_SCTP, 80, B, 8080);
+	bed_service(b, IPPROTO_SCTP, 81, FAR, 8080);
+	bed_endpoint(b, B, ISOLATED);
+	for (int i = 0; i < 4; i++) {
+		SENT(b, sctp(b, OUT, HOST, 1000, VIP, 80, i ? COOKIE_ECHO : INIT));
+		out(b, HOST, 1000, B, 8080);
+		UP(b, sctp(b, TO(B), HOST, 1000, B, 8080, i ? COOKIE_ECHO : INIT));
+		out(b, HOST, 1000, B, 8080);
+		UP(b, sctp(b, FROM(B), B, 8080, HOST, 1000, i ? COOKIE_ACK : INIT_ACK));
+		out(b, VIP, 80, HOST, 1000);
+		SENT(b, sctp(b, OUT, HOST, 1000, VIP, 81, i ? COOKIE_ECHO : INIT));
+		out(b, HOST, 1000, FAR, 8080);
+		UP(b, sctp(b, WIRE, FAR, 8080, HOST, 1000, i ? COOKIE_ACK : INIT_ACK));
+		out(b, VIP, 81, HOST, 1000);
+		if (i & 1)
+			bed_bump(b);
+	}
+	assert_int_equal(bed_flows(b), 4);
+	/* A backend that no pod has any more: another one, which knows nothing of it, aborts. */
+	bed_service(b, IPPROTO_SCTP, 81, C, 8080);
+	bed_bump(b);
+	SENT(b, sctp(b, OUT, HOST, 1000, VIP, 81, DATA));
+	out(b, HOST, 1000, FAR, 8080);
+	bed_peer(b, FAR, 0);
+	bed_bump(b);
+	SENT(b, sctp(b, OUT, HOST, 1000, VIP, 81, DATA));
+	out(b, HOST, 1000, C, 8080);
+	UP(b, sctp(b, FROM(C), C, 8080, HOST, 1000, ABORT));
+	out(b, VIP, 81, HOST, 1000);
+	/* The pod itself is asked without one. */
+	UP(b, sctp(b, TO(B), HOST, 1001, B, 8080, INIT));
+	UP(b, sctp(b, FROM(B), B, 8080, HOST, 1001, INIT_ACK));
+	out(b, B, 8080, HOST, 1001);
+	/* What is no service, what was at the socket, and what only passes is left alone. */
+	UP(b, sctp(b, OUT, HOST, 1000, WORLD, 80, INIT));
+	out(b, HOST, 1000, WORLD, 80);
+	UP(b, tcp(b, OUT, HOST, 1000, VIP, 80, SYN));
+	out(b, HOST, 1000, VIP, 80);
+}
+
+static void node_refused(void **state)
+{
+	struct bed *b = *state;
+
+	bed_service(b, IPPROTO_SCTP, 80, -1, 0);
+	REFUSES(b, LNT_DROP_NO_BACKEND, sctp(b, OUT, HOST, 1000, VIP, 80, INIT));
+	out(b, VIP, 80, HOST, 1000);
+	/* What leaves the stack does not come back to it. */
+	bed_service(b, IPPROTO_SCTP, 81, HOST, 8080);
+	REFUSES(b, LNT_DROP_NO_BACKEND, sctp(b, OUT, HOST, 1000, VIP, 81, INIT));
+	bed_service(b, IPPROTO_SCTP, 82, SIDE, 8080);
+	REFUSES(b, LNT_DROP_NO_BACKEND, sctp(b, OUT, HOST, 1000, VIP, 82, INIT));
 }
 
 /* The answer to @chunk is an ABORT with the tag that its receiver takes. */
@@ -407,6 +469,8 @@ static const struct CMUnitTest tests[] = {
 	BOTH("SCTP: a service, beside TCP and UDP on one port", service),
 	BOTH("SCTP: backends elsewhere, in the world and on the node", service_elsewhere),
 	BOTH("SCTP: a pod that is its own backend", hairpin),
+	BOTH("SCTP: the node asks a service", node_asks),
+	BOTH("SCTP: the node asks one that cannot answer", node_refused),
 	BOTH("SCTP: a service without backends aborts", refusal),
 	BOTH("SCTP: IP options and extension headers", odd_shapes),
 	BOTH("SCTP: fragments", fragments),
