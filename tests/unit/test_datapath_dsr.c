@@ -4,7 +4,7 @@
  * and what it must not believe. The bed is the one node, then the other: the pod FAR is the first
  * one's name for the second one's pod B.
  */
-#include "tests/unit/bed.h"
+#include "tests/unit/bed_xdp.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -418,6 +418,94 @@ static void late_reply(void **state)
 	out(b, VIP, 80, WORLD, 1000);
 }
 
+/*
+ * A node that has not seen the beginning, as when the network moves a client's packets: it picks
+ * the same pod, and the pod's node knows the connection. Where that is gone the pod says so, to the
+ * client, from the service's address.
+ */
+static void taken_over(void **state)
+{
+	struct bed *b = *state;
+	struct pkt p;
+
+	bed_frontend(b, &asked_tcp);
+	bed_frontend(b, &carried_tcp);
+	SENT(b, told(b, IPPROTO_TCP, WORLD, 1000, 8080, SYN, VIP, 80));
+	SENT(b, tcp(b, FROM(B), B, 8080, WORLD, 1000, SYN | ACK));
+	for (int i = 0; i < 3; i++) {
+		SENT(b, tcp(b, WIRE, WORLD, 1000, VIP, 80, ACK));
+		assert_int_equal(carries(b, VIP, 80), i < 2);
+		p = arrival(b);
+		SENT(b, bed_send(b, WIRE, &p));
+		out(b, WORLD, 1000, B, 8080);
+		SENT(b, tcp(b, FROM(B), B, 8080, WORLD, 1000, ACK));
+		out(b, VIP, 80, WORLD, 1000);
+	}
+	SENT(b, tcp(b, WIRE, WORLD, 1001, VIP, 80, ACK));
+	p = arrival(b);
+	SENT(b, bed_send(b, WIRE, &p));
+	SENT(b, tcp(b, FROM(B), B, 8080, WORLD, 1001, RST));
+	out(b, VIP, 80, WORLD, 1001);
+}
+
+/* At the pod's node either direction keeps the other's entry. */
+static void ageing_at_pod(void **state)
+{
+	struct bed *b = *state;
+	struct lnt_sweep s = {.tcp_idle = 5, .closing_idle = 2, .other_idle = 3};
+	struct lnt_flow_key fwd = bed_key(b, WIRE, WORLD, 1000, B, 8080, IPPROTO_TCP);
+	struct lnt_flow_key reply = bed_key(b, FROM(B), B, 8080, WORLD, 1000, IPPROTO_TCP);
+
+	bed_frontend(b, &carried_tcp);
+	SENT(b, told(b, IPPROTO_TCP, WORLD, 1000, 8080, SYN, VIP, 80));
+	SENT(b, tcp(b, FROM(B), B, 8080, WORLD, 1000, SYN | ACK));
+	for (int i = 0; i < 40; i++) {
+		bed_sweep(b, &s);
+		assert_true(bed_flow(b, &fwd, NULL) && bed_flow(b, &reply, NULL));
+		if (i < 20)
+			SENT(b, tcp(b, FROM(B), B, 8080, WORLD, 1000, ACK));
+		else
+			SENT(b, tcp(b, WIRE, WORLD, 1000, B, 8080, ACK));
+	}
+	for (int i = 0; i < 7; i++)
+		bed_sweep(b, &s);
+	assert_int_equal(bed_flows(b), 0);
+}
+
+/* XDP sends on what carries nothing, and leaves the rest to from_node. */
+static void before_the_stack(void **state)
+{
+	struct bed *b = *state;
+	struct lnt_sweep s = {.tcp_idle = 50, .closing_idle = 2, .other_idle = 10};
+	struct pkt p;
+
+	bed_neighbour(b, NODE2);
+	bed_frontend(b, &asked_tcp);
+	bed_frontend(b, &asked_udp);
+	bed_tcp(b, &p, WORLD, 1000, VIP, 80, SYN);
+	bed_place(b, WIRE, &p);
+	assert_int_equal(bed_xdp(b, &p, 0), XDP_PASS);
+	SENT(b, bed_run(b, WIRE, &p));
+	for (int i = 0; i < 3; i++) {
+		bed_tcp(b, &p, WORLD, 1000, VIP, 80, ACK);
+		bed_place(b, WIRE, &p);
+		assert_int_equal(bed_xdp(b, &p, 0), i ? XDP_TX : XDP_PASS);
+		if (i)
+			out(b, WORLD, 1000, FAR, 8080);
+		SENT(b, bed_run(b, WIRE, &p));
+	}
+	for (int i = 0; i < 20; i++) {
+		bed_udp(b, &p, WORLD, 1000, VIP, 53);
+		bed_place(b, WIRE, &p);
+		assert_int_equal(bed_xdp(b, &p, 0), i < 16 ? XDP_PASS : XDP_TX);
+		SENT(b, bed_run(b, WIRE, &p));
+	}
+	bed_sweep(b, &s);
+	assert_int_equal(bed_xdp(b, &p, 0), XDP_PASS);
+	SENT(b, bed_run(b, WIRE, &p));
+	assert_true(carries(b, VIP, 53));
+}
+
 /* A NodePort of another node: known by its port, at the address of a node. */
 static void node_port(void **state)
 {
@@ -636,6 +724,9 @@ static const struct CMUnitTest tests[] = {
 	BOTH("dsr: one-way flows age by what they have said", ageing),
 	BOTH("dsr: from node to node to pod, and back directly", both_nodes),
 	BOTH("dsr: a reply after the epoch has moved", late_reply),
+	BOTH("dsr: a node that takes a connection over", taken_over),
+	BOTH("dsr: at the pod's node directions age together", ageing_at_pod),
+	BOTH("dsr: what XDP sends on, and what not", before_the_stack),
 	BOTH("dsr: a NodePort of another node", node_port),
 	BOTH("dsr: what cannot be true is not believed", not_believed),
 	BOTH("dsr: pods carry nothing", not_from_pods),

@@ -41,6 +41,34 @@ static int first_refused(struct bed *b)
 	return 0;
 }
 
+/* Direct server return without entries: each packet is decided, and carries the service. */
+static void full_and_direct(void **state)
+{
+	struct bed *b = *state;
+	const struct bed_frontend web = {.at = VIP,
+		.proto = IPPROTO_TCP,
+		.port = 80,
+		.flags = LNT_SVC_EXTERNAL | LNT_SVC_DSR,
+		.backend = FAR,
+		.backend_port = 8080};
+	struct in6_addr world = bed_addr(b, WORLD), far = bed_addr(b, FAR);
+	uint64_t full;
+	unsigned n;
+
+	bed_frontend(b, &web);
+	fill(b);
+	first_refused(b);
+	n = bed_flows(b);
+	full = bed_counter(b, LNT_CNT_FLOW_MAP_FULL);
+	for (int i = 0; i < 5; i++) {
+		SENT(b, tcp(b, WIRE, WORLD, 1000, VIP, 80, i ? ACK : SYN));
+		bed_assert_out(b, &world, 1000, &far, 8080);
+		assert_true(bed_out(b)->len > bed_in(b)->len);
+	}
+	assert_int_equal(bed_flows(b), n);
+	assert_int_equal(bed_counter(b, LNT_CNT_FLOW_MAP_FULL), full + 4);
+}
+
 static void flows_full(void **state)
 {
 	struct bed *b = *state;
@@ -177,6 +205,7 @@ static void ports_run_out(void **state)
 
 static const struct CMUnitTest tests[] = {
 	BOTH("full: flows without room are decided packet by packet", flows_full),
+	BOTH("full: direct server return goes on", full_and_direct),
 	BOTH("full: one-way UDP without room", flows_full_udp),
 	BOTH("full: the sweeper makes room", room_again),
 	BOTH("full: floods leave an established flow alone", floods),
