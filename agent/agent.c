@@ -359,7 +359,7 @@ static void look_for_port_holders(struct lnt_agent *a)
 		log_error("%s", e.msg);
 }
 
-static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
+static int services_to_maps(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 {
 	const struct lnt_service_params params = {
 		.node_name = a->opt->node_name,
@@ -398,6 +398,17 @@ static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 		drain(a);
 		a->drain_again = true;
 	}
+	return r;
+}
+
+static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
+{
+	uint64_t start = uv_hrtime();
+	size_t before = *writes;
+	int r = services_to_maps(a, e, writes);
+
+	log_debug("services: %zu write(s), %llu us", *writes - before,
+		(unsigned long long)(uv_hrtime() - start) / 1000);
 	return r;
 }
 

@@ -9,6 +9,7 @@ import statistics
 import forward
 import linnet
 import reference
+import scale
 from nb import METRICS, SERVICE_PORT
 
 SERVICES = (1, 1000, 10000)
@@ -20,6 +21,8 @@ TWIN, DIRECT = 'veth-AA', 'direct'
 HIDDEN = (TWIN, DIRECT)
 
 UNITS = {metric: unit for metrics in METRICS.values() for metric, (unit, _) in metrics.items()}
+UNITS.update({'start': 's', 'first_sync': 's', 'change': 'ms', 'change_turn': 'ms', 'rss': 'MiB',
+              'rss_peak': 'MiB'})
 UNITS['add'] = UNITS['add_del'] = 'ms'
 UNITS['forward'] = 'Mpps'
 
@@ -92,6 +95,8 @@ def every_arm():
         arms.append(Arm('nodeport', subject, ['forward'], stage, lambda s, nb: s.measure(nb)))
     arms.append(Arm('node', 'bridge', ['add', 'add_del'], 'bridge-cni', _add_del))
     arms.append(Arm('node', 'linnet', ['add', 'add_del'], 'linnet-1', _add_del))
+    arms.append(Arm('scale', 'linnet', scale.METRICS, 'linnet-scale',
+                    lambda stage, nb: stage.run(nb)))
     return arms
 
 
@@ -129,6 +134,8 @@ def build(stage, lab, nb, programs):
         return reference.cross_node(lab)
     if stage == 'bridge-cni':
         return reference.add_del(lab, 'bridge')
+    if stage == 'linnet-scale':
+        return scale.Stage(lab, programs)
     if kind == 'forward' or detail.startswith('forward-'):
         forwarder = forward.by_rules(lab, detail) if kind == 'forward' else \
             forward.LinnetForwarder(lab, programs, detail == 'forward-xdp')

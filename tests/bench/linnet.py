@@ -5,13 +5,14 @@ that selects every pod, so that what is measured always pays for policy and flow
 A cluster has one or two nodes, each a namespace with a cgroup that stands for the node's cgroup
 root; the API server's double lives on the first. Clusters share nothing, so addresses repeat.
 """
+import glob
 import http.client
 import json
 import os
 import socket
 
 import rules
-from lab import BenchError, Plugin, run, wait_until
+from lab import BenchError, Plugin, inside, run, wait_until
 from nb import DENIED_PORT, PORTS, SERVICE_PORT, End
 from reference import node_address, pod_cidr
 
@@ -166,17 +167,38 @@ class Node:
                 argv += [f'--{option}', value]
         self._agent = lab.start(f'{cluster}-{self.name}.log', argv, self.netns)
 
+    @property
+    def pid(self):
+        return self._agent.pid
+
+    @property
+    def log(self):
+        return self._agent.lnb_log
+
+    @property
+    def maps(self):
+        """The folder of the pinned maps."""
+        return glob.glob(f'{self.dirs["bpf"]}/linnet/v*/maps')[0]
+
+    def clean(self, lab, programs):
+        """Stops the agent and removes what it has put on the node."""
+        lab.stop(self._agent)
+        with inside(self.netns):
+            run([programs.agent, '--cleanup', '--bpf-root', self.dirs['bpf'], '--run-dir',
+                 self.dirs['run'], '--cgroup-root', self.cgroup, '--cni-conf-dir',
+                 self.dirs['conf']])
+
     def plugin(self, programs):
         """Waits until the node carries pods, which the agent says by writing its CNI
         configuration, and makes of that what a runtime makes of it."""
         path = f'{self.dirs["conf"]}/10-linnet.conflist'
-        wait_until(f'linnetd of {self.netns}', lambda: os.path.exists(path) or self._ended())
+        wait_until(f'linnetd of {self.netns}', lambda: os.path.exists(path) or self.ended())
         with open(path, encoding='utf-8') as f:
             network = json.load(f)
         conf = network['plugins'][0] | {k: network[k] for k in ('name', 'cniVersion')}
         return Plugin(self.netns, programs.plugin, conf, os.path.dirname(programs.plugin))
 
-    def _ended(self):
+    def ended(self):
         if self._agent.poll() is None:
             return False
         with open(self._agent.lnb_log, encoding='utf-8', errors='replace') as f:
@@ -221,7 +243,7 @@ class Pod:
 
 
 class Cluster:
-    """`client` and `server` share a node; `far` is a client on the other one, where there is
+    """Without pods where `services` is None. `client` and `server` share a node; `far` is a client on the other one, where there is
     one; `plugin` and `spare` are for CNI calls of their own."""
 
     def __init__(self, lab, programs, name, nodes, services):
@@ -229,17 +251,19 @@ class Cluster:
         self._name = name
         self.nodes = [Node(lab, name, n) for n in range(1, nodes + 1)]
         self._join()
-        self._api, kubeconfig = start_api(lab, programs, name, self.nodes[0])
+        self.api, self.kubeconfig = start_api(lab, programs, name, self.nodes[0])
         self._create_objects()
         for node in self.nodes:
-            node.start(lab, programs, kubeconfig, name)
+            node.start(lab, programs, self.kubeconfig, name)
         self.plugin = self.nodes[0].plugin(programs)
+        if services is None:
+            return
         self.client, self.server = (self._pod(0, s).add(lab, self.plugin) for s in 'ab')
         self.far = None
         if nodes > 1:
             self.far = self._pod(1, 'c').add(lab, self.nodes[1].plugin(programs))
         self.spare = self._pod(0, 'spare')
-        self._api.create(_service_objects(lab.family, services, self.server.address, 'b',
+        self.api.create(_service_objects(lab.family, services, self.server.address, 'b',
                                           self.nodes[0].name))
         self.vip = rules.vip(lab.family, services - 1)
 
@@ -254,14 +278,14 @@ class Cluster:
         pods = [_pod_object(p, 'n1') for p in ('a', 'b', 'spare')]
         if len(self.nodes) > 1:
             pods.append(_pod_object('c', 'n2'))
-        self._api.create([
+        self.api.create([
             {'apiVersion': 'v1', 'kind': 'Namespace', 'metadata': {'name': NAMESPACE}},
             *(node_object(n.name, n.index, n.addresses) for n in self.nodes),
             _policy_object(), *pods,
         ])
 
     def _pod(self, node, name):
-        return Pod(self._lab, self._api, self._name, self.nodes[node], name)
+        return Pod(self._lab, self.api, self._name, self.nodes[node], name)
 
     def check(self, nb):
         """Waits until what is measured works, and makes sure that what must fail does: figures of
