@@ -551,6 +551,7 @@ static void on_sweep(uv_timer_t *timer)
 		a->drain_again = false;
 		drain(a);
 	}
+	lnt_services_rest(a->services);
 	if (lnt_datapath_sweep(a->opt->bpf_root, &s, &e)) {
 		log_error("%s", e.msg);
 		return;

@@ -224,6 +224,12 @@ void lnt_services_free(struct lnt_services *t);
 void lnt_services_touch(struct lnt_services *t, const char *ns, const char *name);
 
 /*
+ * To be called every 10 s: services that had to be compiled more than 50 times since the last call
+ * are said to flap, and to do so no longer when they have come to rest.
+ */
+void lnt_services_rest(struct lnt_services *t);
+
+/*
  * Compiles what was touched since the last update; everything, when @params, the node's zone or the
  * store are others than last time. Returns 0 or -ENOMEM, then the rest stays to be done.
  */

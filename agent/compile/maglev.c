@@ -83,7 +83,7 @@ int lnt_maglev_table(
 
 	if (!lnt_maglev_size_ok(size))
 		return -EINVAL;
-	if (!n || n > size || n > UINT16_MAX)
+	if (!n || n > size || n > LNT_MAGLEV_BACKENDS_MAX)
 		return -E2BIG;
 	order = calloc(n, sizeof(*order));
 	turns = calloc(n, sizeof(*turns));

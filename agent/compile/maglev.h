@@ -8,7 +8,8 @@
 #include "agent/compile/compile.h"
 
 /* Larger tables are of no use: a slot is 16 bits. */
-#define LNT_MAGLEV_SIZE_MAX 131071u
+#define LNT_MAGLEV_SIZE_MAX	131071u
+#define LNT_MAGLEV_BACKENDS_MAX 65535u
 
 /* Whether tables can have @size entries: a prime up to LNT_MAGLEV_SIZE_MAX. */
 bool lnt_maglev_size_ok(uint64_t size);

@@ -22,8 +22,10 @@ struct lnt_service_unit {
 	/* The pod of an endpoint, or "" and the container. Interned; NULL: a service. */
 	const char *pod_ns, *pod_name;
 	struct lnt_service_result r;
-	char *conflict; /* owned; what was said about a claim it has not, NULL: nothing */
-	bool touched;	/* endpoints: is there still */
+	char *conflict;	   /* owned; what was said about a claim it has not, NULL: nothing */
+	bool touched;	   /* endpoints: is there still */
+	bool flaps;	   /* has been said to */
+	unsigned compiled; /* how often since the last rest */
 	struct lnt_service_unit *next; /* of those that are touched */
 	UT_hash_handle hh;
 };
@@ -279,6 +281,41 @@ static void say_difference(const struct lnt_services *t, const struct lnt_servic
 			say(t, u, LNT_NOTICE_PARTLY_SERVED, from->notices[i], gone);
 }
 
+static void say_odd(const struct lnt_services *t, const struct lnt_service_unit *u,
+	const struct lnt_service_result *to)
+{
+	for (size_t i = 0; i < sizeof(to->odd) / sizeof(*to->odd); i++) {
+		const char *was = u->r.odd[i], *is = to->odd[i];
+
+		if (was && is && !strcmp(was, is))
+			continue;
+		if (was)
+			say(t, u, LNT_NOTICE_ODD_ENDPOINTS, was, true);
+		if (is)
+			say(t, u, LNT_NOTICE_ODD_ENDPOINTS, is, false);
+	}
+}
+
+#define FLAP_TIMES 50
+#define FLAP_TEXT  "it changes all the time: more than 50 times in 10 s"
+
+static void flap(const struct lnt_services *t, struct lnt_service_unit *u, bool flaps)
+{
+	if (flaps != u->flaps)
+		say(t, u, LNT_NOTICE_ODD_ENDPOINTS, FLAP_TEXT, !flaps);
+	u->flaps = flaps;
+}
+
+void lnt_services_rest(struct lnt_services *t)
+{
+	struct lnt_service_unit *u, *next;
+
+	HASH_ITER (hh, t->units, u, next) {
+		flap(t, u, u->compiled > FLAP_TIMES);
+		u->compiled = 0;
+	}
+}
+
 /* A set goes on under its number as long as the service has the port. */
 static void keep_numbers(const struct lnt_service_result *from, struct lnt_service_result *to)
 {
@@ -314,6 +351,7 @@ static int unit_replace(
 			return -ENOMEM;
 	for (size_t i = 0; i < u->r.n_frontends; i++)
 		unclaim(&u->r.frontends[i]);
+	say_odd(t, u, r);
 	say_difference(t, u, &u->r, r, true);
 	say_difference(t, u, r, &u->r, false);
 	if (u->r.health_port || r->health_port)
@@ -341,6 +379,7 @@ static int unit_compile(struct lnt_services *t, struct lnt_service_unit *u)
 	const struct lnt_service *svc =
 		(const struct lnt_service *)lnt_store_get(t->st, LNT_KIND_SERVICE, u->ns, u->name);
 
+	u->compiled++;
 	if (svc && lnt_service_compile(&place, svc, &r))
 		return -ENOMEM;
 	return unit_replace(t, u, &r);
@@ -631,8 +670,10 @@ int lnt_services_update(struct lnt_services *t, const struct lnt_store *st,
 		done = u->next;
 		if (u->conflict && unit_check(t, u))
 			r = -ENOMEM;
-		if (!lnt_store_get(st, LNT_KIND_SERVICE, u->ns, u->name))
-			unit_free(&t->units, u);
+		if (lnt_store_get(st, LNT_KIND_SERVICE, u->ns, u->name))
+			continue;
+		flap(t, u, false);
+		unit_free(&t->units, u);
 	}
 	return r ? lnt_err_sys(e, r, "compile services") : 0;
 }

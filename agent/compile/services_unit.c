@@ -38,6 +38,8 @@ void lnt_service_result_clear(struct lnt_service_result *r)
 	}
 	for (size_t i = 0; i < r->n_notices; i++)
 		free(r->notices[i]);
+	free(r->odd[0]);
+	free(r->odd[1]);
 	free(r->sets);
 	free(r->notices);
 	free(r->frontends);
@@ -446,6 +448,8 @@ static int build(struct build *b)
 			if (svc->ports[i].port && add_port(b, &svc->ports[i], is6))
 				return -ENOMEM;
 	}
+	if (lnt_service_note_odd(b->place, &b->slices, &b->r))
+		return -ENOMEM;
 	sort_frontends(&b->r);
 	if (svc->type != LNT_SERVICE_LOAD_BALANCER || !svc->external_local)
 		return 0;

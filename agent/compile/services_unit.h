@@ -25,6 +25,7 @@ struct lnt_service_result {
 	size_t n_sets;
 	char **notices; /* owned, as are the texts */
 	size_t n_notices;
+	char *odd[2]; /* owned, of LNT_NOTICE_ODD_ENDPOINTS; NULL: nothing */
 	int64_t created;
 	uint32_t health_local; /* ready endpoints on this node, when health_port */
 	uint16_t health_port;
@@ -65,6 +66,10 @@ int lnt_service_choose(const struct lnt_service_place *place, const struct lnt_s
 int lnt_service_list_local(const struct lnt_service_place *place, const struct lnt_service *svc,
 	const struct lnt_service_slices *slices, const struct lnt_service_port *port, bool is6,
 	struct lnt_service_result *r, struct lnt_backend_set *ret_set);
+
+/* What is odd about the endpoints, once the sets are filled. Returns 0 or -ENOMEM. */
+int lnt_service_note_odd(const struct lnt_service_place *place,
+	const struct lnt_service_slices *slices, struct lnt_service_result *r);
 
 /* Different addresses of ready endpoints on this node in the family of @is6, or -ENOMEM. */
 int lnt_service_count_local(const struct lnt_service_place *place, const struct lnt_service *svc,

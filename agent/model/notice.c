@@ -11,6 +11,7 @@ const char *lnt_notice_reason_text(enum lnt_notice_reason reason)
 		/* kube-proxy's word for it. */
 		[LNT_NOTICE_HEALTH_CHECK] = "FailedToStartServiceHealthcheck",
 		[LNT_NOTICE_NODE_PORT_TAKEN] = "NodePortTaken",
+		[LNT_NOTICE_ODD_ENDPOINTS] = "OddEndpoints",
 	};
 
 	return reason < LNT_NOTICE_REASON_MAX && texts[reason] ? texts[reason] : "?";

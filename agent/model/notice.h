@@ -10,6 +10,7 @@ enum lnt_notice_reason {
 	LNT_NOTICE_ADDRESS_CONFLICT, /* another service has the address and port */
 	LNT_NOTICE_HEALTH_CHECK,     /* the healthCheckNodePort cannot be opened */
 	LNT_NOTICE_NODE_PORT_TAKEN,  /* a process of the node has bound the nodePort */
+	LNT_NOTICE_ODD_ENDPOINTS,    /* they are served, but were they meant? */
 	LNT_NOTICE_REASON_MAX,
 };
 

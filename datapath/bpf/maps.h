@@ -62,8 +62,8 @@ LNT_MAP_LPM(cidrs, struct lnt_cidr_key, struct lnt_cidr_value, 16384);
 LNT_MAP_LPM(policy, struct lnt_policy_key, struct lnt_policy_value, 524288);
 
 /* Services. Written by the agent (sync), read by the socket hooks and the slow path. */
-LNT_MAP_HASH(services, struct lnt_service_key, struct lnt_service_value, 131072);
-LNT_MAP_HASH(backends, struct lnt_backend_key, struct lnt_backend_value, 524288);
+LNT_MAP_HASH(services, struct lnt_service_key, struct lnt_service_value, 524288);
+LNT_MAP_HASH(backends, struct lnt_backend_key, struct lnt_backend_value, 1048576);
 LNT_MAP_LPM(ranges, struct lnt_range_key, struct lnt_cidr_value, 65536);
 /* Maglev tables of the sets that clients from outside get. As services; read by the slow path. */
 LNT_MAP_HASH(maglev, struct lnt_maglev_key, struct lnt_maglev_value, 262144);

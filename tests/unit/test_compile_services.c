@@ -575,6 +575,50 @@ static void flapping_endpoint(void **state)
 	}
 }
 
+static void odd_endpoints(void **state)
+{
+	static const char stranger[] = "Service a/web: EndpointSlice web-1: 192.168.7.7 is in no "
+				       "pod CIDR and no node's; it "
+				       "is served as a machine outside|";
+	struct fixture *f = *state;
+	char want[256];
+
+	build_node(f->st, "n1", "192.0.2.1", "10.0.0.0/24");
+	build_node(f->st, "n2", "192.0.2.2", "10.0.1.0/24");
+	build_service(f->st, "a", "web", "10.96.0.1", HTTP);
+	build_service(f->st, "a", "other", "10.96.0.2", HTTP);
+	build_endpoints(f->st, "a", "other-1", "other", HTTP, "10.0.0.1,10.0.1.1,192.0.2.2");
+	build_endpoints(f->st, "a", "web-1", "web", HTTP, "10.0.0.1,192.168.7.7");
+	compile(f);
+	ASSERT_TCP(f, "10.96.0.1", 80, "10.0.0.1:80 192.168.7.7:80");
+	snprintf(want, sizeof(want), "+%s", stranger);
+	assert_string_equal(f->said, want);
+	build_endpoints(f->st, "a", "web-1", "web", HTTP, "10.0.0.1");
+	compile(f);
+	snprintf(want, sizeof(want), "-%s", stranger);
+	assert_string_equal(f->said, want);
+}
+
+static void flapping_is_said(void **state)
+{
+	struct fixture *f = *state;
+
+	build_service(f->st, "a", "web", "10.96.0.1", HTTP);
+	build_service(f->st, "a", "other", "10.96.0.2", HTTP);
+	for (int i = 0; i < 60; i++) {
+		build_endpoints(f->st, "a", "web-1", "web", HTTP, i & 1 ? "10.0.0.1" : "10.0.0.2");
+		compile(f);
+	}
+	*f->said = '\0';
+	lnt_services_rest(f->t);
+	assert_string_equal(
+		f->said, "+Service a/web: it changes all the time: more than 50 times in 10 s|");
+	*f->said = '\0';
+	lnt_services_rest(f->t);
+	assert_string_equal(
+		f->said, "-Service a/web: it changes all the time: more than 50 times in 10 s|");
+}
+
 static void conflict(void **state)
 {
 	struct fixture *f = *state;
@@ -736,6 +780,8 @@ int main(void)
 		T(hints_are_not_ignored_silently),
 		T(bad_endpoints),
 		T(flapping_endpoint),
+		T(odd_endpoints),
+		T(flapping_is_said),
 		T(conflict),
 		T(conflict_order),
 		T(health_checks),
