@@ -126,6 +126,19 @@ static void where(void **state)
 	}
 }
 
+/* The node's own SCTP is translated in to_node, whoever has the backends; there may be none. */
+static void sctp(void **state)
+{
+	struct fixture *f = *state;
+
+	build_service(f->st, "a", "web", "10.96.0.1", "h:tcp/80,s:sctp/80");
+	assert_true(any(f));
+	build_endpoints(f->st, "a", "web", "web", "h:tcp/80,s:sctp/80", "10.1.0.1");
+	assert_true(any(f));
+	build_service(f->st, "a", "web", "10.96.0.1", "h:tcp/80");
+	assert_false(any(f));
+}
+
 /* A service that is for the inside only needs nothing. */
 static void inside(void **state)
 {
@@ -188,7 +201,8 @@ static int enter(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(where), T(inside), T(last_goes), T(route_moves)};
+	const struct CMUnitTest tests[] = {
+		T(where), T(sctp), T(inside), T(last_goes), T(route_moves)};
 
 	return cmocka_run_group_tests(tests, enter, NULL);
 }
