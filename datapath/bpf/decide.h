@@ -170,6 +170,27 @@ static __noinline int decide_service(struct scratch *s)
 	return LNT_DROP_NONE;
 }
 
+/* A set that shrinks moves a backend to another slot: as many as this are looked at. */
+#define MOVED_SLOTS 64
+
+/* Whether @f's backend is one of a set's. */
+static __noinline bool is_in_set(const struct lnt_flow *f, __u32 set, __u32 count)
+{
+	struct backend backend = {};
+
+	if (!f)
+		return false;
+	if (f->slot < count && backend_at(set, f->slot, &backend) &&
+		addr_eq(&backend.addr, &f->nat_daddr) && backend.port == f->nat_dport)
+		return true;
+	for (__u32 i = 0; i < MOVED_SLOTS && i < count; i++) {
+		if (backend_at(set, i, &backend) && addr_eq(&backend.addr, &f->nat_daddr) &&
+			backend.port == f->nat_dport)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Whether the connection of the opener's flow @f belongs elsewhere by now: its backend is none of
  * the service any more, the service is gone, or there is one now where there was none. TCP and SCTP
@@ -180,21 +201,16 @@ static __noinline bool service_moved(const struct lnt_flow_key *k, const struct 
 {
 	struct lnt_cidr_key ck = {.prefixlen = 128};
 	struct lnt_service_value *svc;
-	struct backend backend = {};
-	__u32 count, set;
 
 	if (!k || !f || f->flags & LNT_F_REPLY || k->scope & LNT_SCOPE_TO_POD)
 		return false;
 	if (!(f->flags & LNT_F_NAT_DST))
 		return k->proto == IPPROTO_UDP && service_for_packet(k);
 	svc = service_for_packet(k);
-	if (svc) {
-		set = k->scope == LNT_SCOPE_NODE ? svc->ext_set : svc->set;
-		count = k->scope == LNT_SCOPE_NODE ? svc->ext_count : svc->count;
-		if (f->slot < count && backend_at(set, f->slot, &backend) &&
-			addr_eq(&backend.addr, &f->nat_daddr) && backend.port == f->nat_dport)
-			return false;
-	}
+	if (svc && k->scope == LNT_SCOPE_NODE && is_in_set(f, svc->ext_set, svc->ext_count))
+		return false;
+	if (svc && k->scope != LNT_SCOPE_NODE && is_in_set(f, svc->set, svc->count))
+		return false;
 	if (k->proto == IPPROTO_UDP)
 		return true;
 	ck.addr = f->nat_daddr;
