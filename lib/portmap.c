@@ -154,7 +154,7 @@ int lnt_portmaps_parse(const cJSON *list, struct lnt_err *e,
 		return lnt_err_set(e, -EINVAL, "portMappings is not a list");
 	cJSON_ArrayForEach (item, list) {
 		struct lnt_err why = {};
-		struct lnt_portmap m;
+		struct lnt_portmap m = {};
 		int r = read_one(item, &why, &m);
 
 		if (!r)

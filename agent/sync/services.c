@@ -634,27 +634,29 @@ int lnt_sync_services(struct lnt_sync *s, const struct lnt_service_change *chang
 	return err ? lnt_err_sys(e, -ENOMEM, "sync services") : r.failed;
 }
 
+/* Whether each of @want is in one of the slots that the frontend promises. */
 static bool has_set(const struct lnt_sync *s, const struct lnt_backend_set *want, uint32_t number,
 	uint32_t count)
 {
-	const struct lnt_sync_set *set;
 	uint32_t found = 0;
 
-	HASH_FIND(hh, s->svc.sets, &number, sizeof(number), set);
 	if (!want)
 		return !number;
-	for (uint32_t i = 0; set && i < count && i < set->n; i++)
-		found += want->n &&
-			bsearch(&set->slots[i], want->backends, want->n, sizeof(*want->backends),
-				backend_cmp);
+	for (uint32_t i = 0; want->n && i < count; i++) {
+		const struct lnt_backend_key key = {number, i};
+		struct lnt_backend_value v;
+
+		found += !bpf_map_lookup_elem(s->svc.backends, &key, &v) &&
+			bsearch(&v, want->backends, want->n, sizeof(v), backend_cmp);
+	}
 	return found == want->n;
 }
 
 bool lnt_sync_has_frontend(const struct lnt_sync *s, const struct lnt_frontend *f)
 {
-	const struct lnt_sync_frontend *have = frontend_find(&s->svc, &f->key);
+	struct lnt_service_value v;
 
-	return have && have->value.flags == f->flags &&
-		has_set(s, f->set, have->value.set, have->value.count) &&
-		has_set(s, f->ext_set, have->value.ext_set, have->value.ext_count);
+	return !bpf_map_lookup_elem(s->svc.services, &f->key, &v) && v.flags == f->flags &&
+		has_set(s, f->set, v.set, v.count) &&
+		has_set(s, f->ext_set, v.ext_set, v.ext_count);
 }

@@ -42,7 +42,7 @@ int lnt_sync_services(struct lnt_sync *s, const struct lnt_service_change *chang
 int lnt_sync_netns(struct lnt_sync *s, const struct lnt_netns_entry *want, size_t n,
 	struct lnt_err *e, size_t *ret_writes);
 
-/* Whether the frontend and all backends that it wants are in the maps. */
+/* Whether the frontend and all backends that it wants are in the maps: the kernel is asked. */
 bool lnt_sync_has_frontend(const struct lnt_sync *s, const struct lnt_frontend *f);
 
 /*

@@ -133,8 +133,6 @@ static void bad_configuration_is_refused(void **state)
 		{HEAD "\"prevResult\":[]," IPAM "}", LNT_CNI_DECODE_FAILURE},
 		{HEAD "\"runtimeConfig\":{\"portMappings\":[{\"hostPort\":80}]}," IPAM "}",
 			LNT_CNI_INVALID_CONFIG},
-		{HEAD "\"runtimeConfig\":{\"portMappings\":{\"hostPort\":80}}," IPAM "}",
-			LNT_CNI_INVALID_CONFIG},
 		{HEAD "\"runtimeConfig\":{\"bandwidth\":{\"ingressRate\":1}}," IPAM "}",
 			LNT_CNI_UNSUPPORTED_FIELD},
 	};

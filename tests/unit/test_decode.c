@@ -573,6 +573,21 @@ static void node_zone_and_pod_requests(void **state)
 	assert_true(p->bandwidth && p->host_port);
 	lnt_object_free(&p->meta);
 	p = good(LNT_KIND_POD,
+		"{'metadata':{'name':'x','namespace':'n','annotations':{'linnet.io/socket-lb':"
+		"'false'}}}");
+	assert_true(p->per_packet);
+	lnt_object_free(&p->meta);
+	p = good(LNT_KIND_POD,
+		"{'metadata':{'name':'x','namespace':'n','annotations':{'linnet.io/socket-lb':"
+		"'true'}}}");
+	assert_false(p->per_packet);
+	lnt_object_free(&p->meta);
+	p = flawed(LNT_KIND_POD,
+		"{'metadata':{'name':'x','namespace':'n','annotations':{'linnet.io/socket-lb':"
+		"'no'}}}");
+	assert_false(p->per_packet);
+	lnt_object_free(&p->meta);
+	p = good(LNT_KIND_POD,
 		"{" META ",'spec':{'containers':[{'ports':[{'containerPort':80}]}]}}");
 	assert_false(p->bandwidth || p->host_port);
 	lnt_object_free(&p->meta);

@@ -51,6 +51,16 @@ static struct lnt_endpoint example(const char *id, const char *ifname)
 	lnt_endpoint_host_ifname(id, ifname, ep.host_ifname);
 	assert_int_equal(lnt_addr_parse("10.0.0.2", &ep.addrs[ep.n_addrs++]), 0);
 	assert_int_equal(lnt_addr_parse("fd00::2", &ep.addrs[ep.n_addrs++]), 0);
+	ep.netns_cookie = 0xfedcba9876543210;
+	ep.portmaps[ep.n_portmaps++] = (struct lnt_portmap){.host_port = 80,
+		.container_port = 8080,
+		.proto = IPPROTO_SCTP,
+		.families = LNT_PORTMAP_4 | LNT_PORTMAP_6};
+	ep.portmaps[ep.n_portmaps++] = (struct lnt_portmap){.host_ip = ep.addrs[0],
+		.host_port = 65535,
+		.container_port = 1,
+		.proto = IPPROTO_UDP,
+		.families = LNT_PORTMAP_4};
 	return ep;
 }
 
@@ -117,6 +127,12 @@ static void damaged_record_is_reported(void **state)
 		"\"hostIfindex\":1,\"mac\":\"2:0:0:0:0:1x\",\"hostMac\":\"2:0:0:0:0:2\"}",
 		"{\"containerID\":\"c\",\"ifname\":\"e\",\"hostIfname\":\"l\",\"addresses\":[],"
 		"\"hostIfindex\":0,\"mac\":\"2:0:0:0:0:1\",\"hostMac\":\"2:0:0:0:0:2\"}",
+		"{\"containerID\":\"c\",\"ifname\":\"e\",\"hostIfname\":\"l\",\"addresses\":[],"
+		"\"hostIfindex\":1,\"mac\":\"2:0:0:0:0:1\",\"hostMac\":\"2:0:0:0:0:2\","
+		"\"netnsCookie\":7}",
+		"{\"containerID\":\"c\",\"ifname\":\"e\",\"hostIfname\":\"l\",\"addresses\":[],"
+		"\"hostIfindex\":1,\"mac\":\"2:0:0:0:0:1\",\"hostMac\":\"2:0:0:0:0:2\","
+		"\"portMappings\":[{\"hostPort\":0}]}",
 	};
 	struct lnt_endpoint ep = example("c", "eth0");
 
