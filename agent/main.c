@@ -11,7 +11,7 @@
 
 int main(int argc, char **argv)
 {
-	const struct lnt_config cfg = {.masq_port_min = 1, .masq_port_max = 1};
+	const struct lnt_config cfg = {.masq_port_min = 1, .masq_port_max = 1, .has_xdp_frags = 1};
 	struct lnt_options opt;
 	struct lnt_err e = {};
 	int r;

@@ -138,7 +138,7 @@ static int load(const char *bpf_root, const struct lnt_config *cfg, struct lnt_e
 	*rodata = *cfg;
 	rodata->has_set_retval = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
 					 BPF_FUNC_set_retval, NULL) == 1;
-	rodata->has_xdp_frags = has_xdp_frags();
+	rodata->has_xdp_frags = cfg->has_xdp_frags && has_xdp_frags();
 	if (rodata->has_xdp_frags)
 		bpf_program__set_flags(skel->progs.xdp_node, BPF_F_XDP_HAS_FRAGS);
 	r = pin_maps(skel, bpf_root, e);

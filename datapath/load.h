@@ -39,7 +39,7 @@ int lnt_bpffs_ensure(const char *bpf_root, struct lnt_err *e);
 
 /*
  * Loads the programs with @cfg and pins programs and maps below @bpf_root. What the kernel lacks is
- * probed here and overrides @cfg->has_*. Runs in a child process, so that the memory that loading
+ * probed here and taken off @cfg->has_*. Runs in a child process, so that the memory that loading
  * takes does not stay with the agent: call it before any thread exists.
  */
 int lnt_datapath_load(const char *bpf_root, const struct lnt_config *cfg, struct lnt_err *e);

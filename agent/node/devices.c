@@ -70,6 +70,11 @@ void lnt_devices_config(const struct lnt_options *opt, const struct lnt_node_dev
 		.masq_port_min = MASQ_PORT_MIN,
 		.masq_port_max = MASQ_PORT_MAX,
 		.n_devices = (uint32_t)devices->n,
+		/*
+		 * Generic XDP copies a packet for a program that takes several buffers (Linux 6.9),
+		 * and the copy has no length of its MAC header: from_node would not find it.
+		 */
+		.has_xdp_frags = opt->xdp != LNT_OPT_XDP_GENERIC,
 		.maglev_size = opt->maglev_size,
 	};
 

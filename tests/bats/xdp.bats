@@ -180,6 +180,11 @@ datagrams() {
 	[ "$(mode n2)" = generic ]
 	said n2 'eth0: XDP generic'
 	[ "$(forwarded)" -ge 40 ]
+	# New connections too, which from_node has to see as they came.
+	datagrams "$(node_ip4 n2)" 30053
+	datagrams "$(node_ip6 n2)" 30053
+	stream_start new net "$(node_ip6 n2)" 30080
+	stream_end new
 	# On a veth it is for the worse.
 	restart auto
 	wait_until 5 said n2 'a veth'
