@@ -359,6 +359,27 @@ static void look_for_port_holders(struct lnt_agent *a)
 		log_error("%s", e.msg);
 }
 
+#define NAME_AT_MOST 16 /* of services that do not fit: one is as good as a thousand */
+
+/* Whose frontends or backends are not in the maps, after a sync of @changes that failed. */
+static void note_not_programmed(
+	struct lnt_agent *a, const struct lnt_service_change *changes, size_t n)
+{
+	for (size_t i = 0, named = 0; i < n && named < NAME_AT_MOST; i++) {
+		const struct lnt_frontend *f = changes[i].want;
+		char text[LNT_ADDRSTRLEN + 64], addr[LNT_ADDRSTRLEN];
+		struct lnt_notice notice;
+
+		if (!f || !f->set || lnt_sync_has_frontend(a->sync, f))
+			continue;
+		snprintf(text, sizeof(text), "%s port %u does not fit into the maps as a whole",
+			lnt_addr_str(&f->key.addr, addr), ntohs(f->key.port));
+		notice = lnt_frontend_notice(f, LNT_NOTICE_NOT_PROGRAMMED, text);
+		lnt_notices_add(&a->service_notices, &notice);
+		named++;
+	}
+}
+
 static int services_to_maps(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 {
 	const struct lnt_service_params params = {
@@ -388,6 +409,10 @@ static int services_to_maps(struct lnt_agent *a, struct lnt_err *e, size_t *writ
 		r = set_to_node(a, true, e);
 	if (!r)
 		r = lnt_sync_services(a->sync, changes, n, whole, e, writes);
+	if (r && changes)
+		note_not_programmed(a, changes, n);
+	if (changes)
+		lnt_notices_end(&a->service_notices);
 	look_at_tables(a);
 	if (!r && lnt_port_holders_concern(changes, n))
 		look_for_port_holders(a);
@@ -642,6 +667,7 @@ int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 	struct lnt_agent a = {
 		.opt = opt,
 		.policy_notices.sink = &a.notices,
+		.service_notices.sink = &a.notices,
 		.notices = {.tell = tell_cluster, .ctx = &a},
 		.port_holders.notices.sink = &a.notices,
 		.stats.started = time(NULL),
@@ -659,6 +685,7 @@ int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 	lnt_store_free(a.store);
 	lnt_registry_clear(&a.registry);
 	lnt_notices_clear(&a.policy_notices);
+	lnt_notices_clear(&a.service_notices);
 	lnt_services_free(a.services);
 	lnt_stack_backends_clear(&a.stack_backends);
 	lnt_port_holders_clear(&a.port_holders);

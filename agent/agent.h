@@ -55,7 +55,8 @@ struct lnt_agent {
 	struct lnt_stats stats;
 	struct lnt_notice_sink notices;
 	struct lnt_notices policy_notices;
-	struct lnt_services *services; /* compiled, from turn to turn */
+	struct lnt_notices service_notices; /* of LNT_NOTICE_NOT_PROGRAMMED */
+	struct lnt_services *services;	    /* compiled, from turn to turn */
 	struct lnt_nodeport_addr *nodeport_addrs;
 	size_t n_nodeport_addrs;
 	struct lnt_stack_backends stack_backends;

@@ -63,6 +63,20 @@ static void skel_destroyp(struct linnet_bpf **skel)
 }
 
 /* Maps shared with the programs' predecessors are pinned; those with a '.' are libbpf's own. */
+/* A map that is pinned keeps its size. */
+static int keep_size(struct bpf_map *map, const char *path)
+{
+	_cleanup_close_ int fd = bpf_obj_get(path);
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	return bpf_map__set_max_entries(map, info.max_entries);
+}
+
 static int pin_maps(struct linnet_bpf *skel, const char *bpf_root, struct lnt_err *e)
 {
 	struct bpf_map *map;
@@ -78,6 +92,8 @@ static int pin_maps(struct linnet_bpf *skel, const char *bpf_root, struct lnt_er
 		r = lnt_pin_path(bpf_root, "maps", name, path);
 		if (!r)
 			r = bpf_map__set_pin_path(map, path);
+		if (!r && bpf_map__max_entries(map))
+			r = keep_size(map, path);
 		if (r)
 			return lnt_err_sys(e, r, "pin path of map %s", name);
 	}

@@ -223,6 +223,10 @@ void lnt_services_free(struct lnt_services *t);
 /* A service or one of its slices changed, came or went. @ns and @name are interned. */
 void lnt_services_touch(struct lnt_services *t, const char *ns, const char *name);
 
+/* About the service, or the pod, that @f is of. Valid as long as @f. */
+struct lnt_notice lnt_frontend_notice(
+	const struct lnt_frontend *f, enum lnt_notice_reason reason, const char *text);
+
 /*
  * To be called every 10 s: services that had to be compiled more than 50 times since the last call
  * are said to flap, and to do so no longer when they have come to rest.

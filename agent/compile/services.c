@@ -257,16 +257,28 @@ static bool has_text(char *const *list, size_t n, const char *text)
 	return false;
 }
 
-static void say(const struct lnt_services *t, const struct lnt_service_unit *u,
-	enum lnt_notice_reason reason, const char *text, bool gone)
+static struct lnt_notice notice(
+	const struct lnt_service_unit *u, enum lnt_notice_reason reason, const char *text)
 {
-	const struct lnt_notice n = {
+	return (struct lnt_notice){
 		.kind = u->pod_name ? LNT_KIND_POD : LNT_KIND_SERVICE,
 		.ns = u->pod_name ? u->pod_ns : u->ns,
 		.name = u->pod_name ? u->pod_name : u->name,
 		.reason = reason,
 		.text = text,
 	};
+}
+
+struct lnt_notice lnt_frontend_notice(
+	const struct lnt_frontend *f, enum lnt_notice_reason reason, const char *text)
+{
+	return notice(f->unit, reason, text);
+}
+
+static void say(const struct lnt_services *t, const struct lnt_service_unit *u,
+	enum lnt_notice_reason reason, const char *text, bool gone)
+{
+	const struct lnt_notice n = notice(u, reason, text);
 
 	if (t->say)
 		t->say(t->ctx, &n, gone);
@@ -286,18 +298,16 @@ static void say_odd(const struct lnt_services *t, const struct lnt_service_unit 
 {
 	for (size_t i = 0; i < sizeof(to->odd) / sizeof(*to->odd); i++) {
 		const char *was = u->r.odd[i], *is = to->odd[i];
+		bool same = was && is && !strcmp(was, is);
 
-		if (was && is && !strcmp(was, is))
-			continue;
-		if (was)
+		if (was && !same)
 			say(t, u, LNT_NOTICE_ODD_ENDPOINTS, was, true);
-		if (is)
+		if (is && !same)
 			say(t, u, LNT_NOTICE_ODD_ENDPOINTS, is, false);
 	}
 }
 
-#define FLAP_TIMES 50
-#define FLAP_TEXT  "it changes all the time: more than 50 times in 10 s"
+#define FLAP_TEXT "it changes all the time: more than 50 times in 10 s"
 
 static void flap(const struct lnt_services *t, struct lnt_service_unit *u, bool flaps)
 {
@@ -311,7 +321,7 @@ void lnt_services_rest(struct lnt_services *t)
 	struct lnt_service_unit *u, *next;
 
 	HASH_ITER (hh, t->units, u, next) {
-		flap(t, u, u->compiled > FLAP_TIMES);
+		flap(t, u, u->compiled > 50);
 		u->compiled = 0;
 	}
 }

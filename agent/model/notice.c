@@ -12,6 +12,7 @@ const char *lnt_notice_reason_text(enum lnt_notice_reason reason)
 		[LNT_NOTICE_HEALTH_CHECK] = "FailedToStartServiceHealthcheck",
 		[LNT_NOTICE_NODE_PORT_TAKEN] = "NodePortTaken",
 		[LNT_NOTICE_ODD_ENDPOINTS] = "OddEndpoints",
+		[LNT_NOTICE_NOT_PROGRAMMED] = "NotProgrammed",
 	};
 
 	return reason < LNT_NOTICE_REASON_MAX && texts[reason] ? texts[reason] : "?";

@@ -11,6 +11,7 @@ enum lnt_notice_reason {
 	LNT_NOTICE_HEALTH_CHECK,     /* the healthCheckNodePort cannot be opened */
 	LNT_NOTICE_NODE_PORT_TAKEN,  /* a process of the node has bound the nodePort */
 	LNT_NOTICE_ODD_ENDPOINTS,    /* they are served, but were they meant? */
+	LNT_NOTICE_NOT_PROGRAMMED,   /* it does not fit into the maps */
 	LNT_NOTICE_REASON_MAX,
 };
 
