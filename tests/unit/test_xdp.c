@@ -141,6 +141,7 @@ static void by_itself(void **state)
 	struct lnt_xdp x = {};
 	uint32_t id;
 
+	assert_true(fd >= 0);
 	apply(&x, LNT_OPT_XDP_AUTO, &d);
 	ASSERT_OFF(&x, 0, "no service");
 	service(&x, 0);
@@ -171,6 +172,7 @@ static void left_out(void **state)
 	struct lnt_xdp x = {.wanted = true};
 	struct lnt_node_devices d;
 
+	assert_true(fd >= 0);
 	ip("add d0 type bridge");
 	ip("add v0 type veth peer name v1");
 	d = devices_of("d0", "v0");
@@ -221,6 +223,7 @@ static void taken(void **state)
 	int ifindex = (int)if_nametoindex("t0");
 	uint32_t id;
 
+	assert_true(fd >= 0);
 	assert_int_equal(bpf_xdp_attach(ifindex, prog, XDP_FLAGS_DRV_MODE, NULL), 0);
 	id = native("t0");
 	apply(&x, LNT_OPT_XDP_AUTO, &d);
