@@ -148,6 +148,16 @@ static __always_inline void reverse_key(
 }
 
 /*
+ * Replies of a connection that was opened with a service's address carried along (dsr.h), and that
+ * is up. A SYN that carries none follows it to the pod, which knows better than to start anew: or
+ * whoever can send one with the client's address would take the service from the connection.
+ */
+static __always_inline bool flow_talks_dsr(const struct lnt_flow *reply)
+{
+	return (reply->flags & (LNT_F_DSR | LNT_F_FIN | LNT_F_RST)) == LNT_F_DSR;
+}
+
+/*
  * A TCP SYN with the ports of a connection that its sender has opened before: at the same epoch it
  * would be decided alike, so that the two entries start again. Not what a service or a masquerade
  * has translated, whose choice is made anew. False: it is as a new one.
@@ -164,6 +174,8 @@ static __noinline bool flow_reopen(const struct lnt_flow_key *key, struct lnt_fl
 	other = bpf_map_lookup_elem(&flows, &rk);
 	if (!other || !(other->flags & LNT_F_REPLY))
 		return false;
+	if (other->flags & LNT_F_DSR)
+		return flow_talks_dsr(other);
 	f->flags &= ~(LNT_F_FIN | LNT_F_RST);
 	other->flags &= ~(LNT_F_FIN | LNT_F_RST);
 	f->packets = f->bytes = other->packets = other->bytes = 0;

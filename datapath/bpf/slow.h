@@ -378,6 +378,20 @@ static __noinline void forget(const struct lnt_flow_key *k, const struct lnt_flo
 	bpf_map_delete_elem(&flows, k);
 }
 
+/* Whether a SYN of no service meets a connection to one, which goes on. */
+static __noinline bool meets_dsr(
+	const struct lnt_flow_key *k, const struct lnt_flow *f, const struct dsr_service *carried)
+{
+	struct lnt_flow_key rk = {};
+	struct lnt_flow *reply;
+
+	if (!k || !f || !carried || carried->port || f->flags & LNT_F_REPLY)
+		return false;
+	reverse_key(k, f, &rk);
+	reply = bpf_map_lookup_elem(&flows, &rk);
+	return reply && reply->flags & LNT_F_REPLY && flow_talks_dsr(reply);
+}
+
 /* A unicast packet of any shape. */
 static __noinline int slow_unicast(struct __sk_buff *ctx, struct scratch *s)
 {
@@ -392,7 +406,7 @@ static __noinline int slow_unicast(struct __sk_buff *ctx, struct scratch *s)
 		forget(&s->p.key, f);
 		f = NULL;
 	}
-	if (f && !(s->p.flags & PKT_SYN))
+	if (f && (!(s->p.flags & PKT_SYN) || meets_dsr(&s->p.key, f, &s->carried)))
 		return slow_known(ctx, s, f);
 	if (f)
 		s->p.flags |= PKT_HAS_FLOW;

@@ -641,6 +641,17 @@ static void clash(void **state)
 	SENT(b, told(b, IPPROTO_TCP, WORLD, 1000, 8080, SYN, WORLD2, 80));
 	SENT(b, tcp(b, FROM(B), B, 8080, WORLD, 1000, SYN | ACK));
 	out(b, WORLD2, 80, WORLD, 1000);
+	/* Also for the pod itself, by a client that has a way to it; but not while they are. */
+	for (int i = 0; i < 2; i++) {
+		SENT(b, tcp(b, WIRE, WORLD, 1000, B, 8080, SYN));
+		SENT(b, tcp(b, FROM(B), B, 8080, WORLD, 1000, ACK));
+		out(b, WORLD2, 80, WORLD, 1000);
+		bed_bump(b);
+	}
+	SENT(b, tcp(b, FROM(B), B, 8080, WORLD, 1000, FIN | ACK));
+	SENT(b, tcp(b, WIRE, WORLD, 1000, B, 8080, SYN));
+	SENT(b, tcp(b, FROM(B), B, 8080, WORLD, 1000, SYN | ACK));
+	out(b, B, 8080, WORLD, 1000);
 	/* A datagram is answered from the address that was asked last. */
 	for (int i = 0; i < 4; i++) {
 		int at = i % 2 ? WORLD2 : VIP;
