@@ -5,6 +5,7 @@ Each subject has a node of its own, so that none pays for another's rules or dev
 therefore repeat from node to node.
 """
 import os
+import shutil
 
 import rules
 from lab import BenchError, Plugin, inside, run
@@ -88,6 +89,13 @@ def cross_node(lab):
     return ends
 
 
+def iptables(family):
+    """kube-proxy's iptables mode on the kernel's own xtables, where a chain is linear; where there
+    is none, on nftables."""
+    name = 'iptables' if family == 4 else 'ip6tables'
+    return f'{name}-legacy' if shutil.which(f'{name}-legacy') else name
+
+
 def cluster_ip(lab, subject, count):
     """Pods by ptp and `count` services to one of them; the services' address comes last."""
     name = {'iptables': 'ipt', 'nftables': 'nft'}[subject] + str(count)
@@ -97,7 +105,7 @@ def cluster_ip(lab, subject, count):
     if subject == 'nftables':
         argv = ['nft', '-f', '-']
     else:
-        argv = ['iptables-restore' if lab.family == 4 else 'ip6tables-restore']
+        argv = [f'{iptables(lab.family)}-restore']
     with inside(f'lnb-{name}'):
         run(argv, stdin=text)
     return client, server, rules.vip(lab.family, count - 1)
