@@ -442,6 +442,15 @@ __noinline int parse(struct __sk_buff *ctx, __u32 scope, struct packet *p)
 	if (r)
 		return r;
 	p->icmp_type = type;
+	/* Of a first fragment too: one that is too short to say whether it opens is none (RFC
+	 * 1858). */
+	if (l3.proto == IPPROTO_TCP) {
+		__u8 tcp;
+
+		if (bpf_skb_load_bytes(ctx, l3.l4_off + 13, &tcp, 1))
+			return PARSE_MALFORMED;
+		p->flags |= tcp_pkt_flags(tcp);
+	}
 	if (l3.proto == IPPROTO_SCTP) {
 		__u8 chunk;
 
@@ -451,13 +460,6 @@ __noinline int parse(struct __sk_buff *ctx, __u32 scope, struct packet *p)
 	}
 	if (l3.more_frags)
 		return parse_fragment(p, &l3);
-	if (l3.proto == IPPROTO_TCP) {
-		__u8 tcp;
-
-		if (bpf_skb_load_bytes(ctx, l3.l4_off + 13, &tcp, 1))
-			return PARSE_MALFORMED;
-		p->flags |= tcp_pkt_flags(tcp);
-	}
 	if (icmp_is_nd(l3.proto, type))
 		p->flags |= PKT_ND;
 	else if (icmp_is_error(l3.proto, type))

@@ -45,6 +45,22 @@ static void fragments(void **state)
 	DROPS(b, LNT_DROP_MALFORMED, bed_send(b, FROM(A), &udp80));
 }
 
+/* A SYN in fragments is a SYN: it does not come back through what the other side has opened. */
+static void fragments_of_syn(void **state)
+{
+	struct bed *b = *state;
+	struct pkt ack, syn;
+
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, SYN));
+	SENT(b, tcp(b, FROM(B), B, 80, A, 1000, SYN | ACK));
+	bed_endpoint(b, A, LNT_EP_ISOLATED_INGRESS);
+	bed_tcp(b, &ack, B, 80, A, 1000, ACK);
+	bed_tcp(b, &syn, B, 80, A, 1000, SYN);
+	SENT(b, fragment(b, FROM(B), &ack, 0, 16, 1));
+	DROPS(b, LNT_DROP_POLICY_INGRESS, fragment(b, FROM(B), &syn, 0, 16, 2));
+	DROPS(b, LNT_DROP_MALFORMED, fragment(b, FROM(B), &syn, 0, 8, 3));
+}
+
 static void fragments_of_flow(void **state)
 {
 	struct bed *b = *state;
@@ -306,6 +322,7 @@ static void turned(void **state)
 static const struct CMUnitTest tests[] = {
 	BOTH("fragment: the first is remembered, what has none is dropped", fragments),
 	BOTH("fragment: of an answer", fragments_of_flow),
+	BOTH("fragment: a SYN in fragments is a SYN", fragments_of_syn),
 	ONLY4("shape: IPv4 options", options),
 	ONLY6("shape: IPv6 extension headers", extension_headers),
 	ONLY6("shape: mapped addresses in IPv6 are dropped", mapped),
