@@ -429,10 +429,11 @@ __noinline int parse(struct __sk_buff *ctx, __u32 scope, struct packet *p)
 		return PARSE_NOT_IP;
 	p->is4 = ctx->protocol == bpf_htons(ETH_P_IP);
 	r = parse_l3(ctx, p->is4, ETH_HLEN_, &l3);
-	if (r)
-		return r;
+	/* Whom it is for is known of many that cannot be read to their end. */
 	p->key.saddr = p->outer_saddr = l3.saddr;
 	p->key.daddr = p->outer_daddr = l3.daddr;
+	if (r)
+		return r;
 	p->key.proto = l3.proto;
 	p->key.scope = scope;
 	p->l4_off = (__u16)l3.l4_off;
