@@ -121,30 +121,6 @@ static int add_mapping(struct build *b, const struct lnt_portmap *m, bool is6)
 	return b->r.n_frontends == before && !lnt_portmap_is_any(m) ? note_absent(b, m) : 0;
 }
 
-static int frontend_cmp(const void *a, const void *b)
-{
-	const struct lnt_frontend *x = a, *y = b;
-	int r = memcmp(&x->key, &y->key, sizeof(x->key));
-
-	return r ? r : (x->rank > y->rank) - (x->rank < y->rank);
-}
-
-/* Of one endpoint's own, the mapping that names the address goes first. */
-static void sort_frontends(struct lnt_service_result *r)
-{
-	size_t n = 0;
-
-	if (r->n_frontends)
-		qsort(r->frontends, r->n_frontends, sizeof(*r->frontends), frontend_cmp);
-	for (size_t i = 0; i < r->n_frontends; i++)
-		if (!n ||
-			memcmp(&r->frontends[n - 1].key, &r->frontends[i].key,
-				sizeof(r->frontends[i].key)) != 0)
-			r->frontends[n++] = r->frontends[i];
-	r->n_frontends = n;
-	LNT_SHRINK(r->frontends, n);
-}
-
 int lnt_hostports_compile(const struct lnt_service_params *params, const struct lnt_endpoint *ep,
 	struct lnt_service_result *ret_result)
 {
@@ -158,7 +134,7 @@ int lnt_hostports_compile(const struct lnt_service_params *params, const struct 
 		for (int is6 = 0; is6 < 2; is6++)
 			if (add_mapping(&b, &ep->portmaps[i], is6))
 				return -ENOMEM;
-	sort_frontends(&b.r);
+	lnt_frontends_sort(&b.r);
 	*ret_result = b.r;
 	b.r = (struct lnt_service_result){};
 	return 0;

@@ -337,8 +337,7 @@ static int frontend_cmp(const void *a, const void *b)
 	return r ? r : (x->rank > y->rank) - (x->rank < y->rank);
 }
 
-/* An address may be a service's own in several ways: the first by rank, so that ranges hold. */
-static void sort_frontends(struct lnt_service_result *r)
+void lnt_frontends_sort(struct lnt_service_result *r)
 {
 	size_t n = 0;
 
@@ -450,7 +449,7 @@ static int build(struct build *b)
 	}
 	if (lnt_service_note_odd(b->place, &b->slices, &b->r))
 		return -ENOMEM;
-	sort_frontends(&b->r);
+	lnt_frontends_sort(&b->r);
 	if (svc->type != LNT_SERVICE_LOAD_BALANCER || !svc->external_local)
 		return 0;
 	b->r.health_port = svc->health_check_port;

@@ -77,3 +77,9 @@ int lnt_service_count_local(const struct lnt_service_place *place, const struct 
 
 /* Addresses that no service can have and no endpoint either: loopback, link-local and the like. */
 bool lnt_service_addr_is_special(const struct in6_addr *a);
+
+/*
+ * Puts the frontends of a result in the order of their keys, each key once. An address may belong
+ * to one object in several ways: the first by rank stays, so that ranges and a named hostIP hold.
+ */
+void lnt_frontends_sort(struct lnt_service_result *r);
