@@ -231,9 +231,11 @@ keeper_sockets() { awk '{ print $3 }' "$LNT_DIR/$1.keeper"; }
 		done
 	done
 	pod_del lab/t-old
+	# The node's stack limits how many unreachables it sends to one host, and those that hold on hear
+	# some of them.
 	for from in net n1 lab/near lab/far; do
 		refused $from tcp "$(node_ip4 n1)" 9008
-		refused $from udp "$(node_ip6 n1)" 9008
+		wait_until 10 refused $from udp "$(node_ip6 n1)" 9008
 	done
 	host_pod lab/t-new 8080 '[{"hostPort":9008,"containerPort":8080,"protocol":"tcp"},
 		{"hostPort":9008,"containerPort":8080,"protocol":"udp"}]'

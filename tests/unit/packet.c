@@ -131,8 +131,9 @@ uint16_t pkt_find_l4(const struct pkt *p)
 
 	if (is4(p))
 		return (uint16_t)(L3 + (p->data[L3] & 15) * 4u);
-	while (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
-		next == IPPROTO_FRAGMENT) {
+	while (off + 8 <= p->len &&
+		(next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
+			next == IPPROTO_FRAGMENT)) {
 		size_t more = next == IPPROTO_FRAGMENT ? 0 : p->data[off + 1];
 
 		next = p->data[off];
