@@ -385,9 +385,27 @@ frontend() {
 	all_answer lab/web net 9000 "$(node_ip4 n1)"
 }
 
-@test "SCTP: a mapping is taken and in the map" {
+# sctp FROM ADDR PORT: who answers, and whom it has seen ask.
+sctp() { in_place "$1" /usr/bin/python3 "$LNT_TOP/tests/tools/sctp.py" probe "$2" "$3" 3000; }
+
+# Raw sockets, which look at every checksum; those of the kernel's SCTP are in kernels.bats.
+@test "SCTP: whoever asks reaches the pod, and keeps its address" {
+	local d from family
 	host_pod lab/t-sctp 8080 "$(mapping 9016 sctp)"
 	check_pod lab/t-sctp
-	in_node n1 bpftool -j map dump pinned "$(echo "$(node_dir n1)"/bpf/linnet/v*/maps/services)" |
-		jq -e '[.[].formatted.key | select(.proto == 132)] | length >= 6' >/dev/null
+	d=$(pod_dir lab/t-sctp)
+	background "$d/sctp.pid" "$d/sctp.log" "$(node_cgroup n1)" "$(pod_netns lab/t-sctp)" \
+		/usr/bin/python3 -u "$LNT_TOP/tests/tools/sctp.py" serve lab/t-sctp 8080
+	wait_until 10 grep -q ready "$d/sctp.log"
+	for from in net n2 lab/near lab/far; do
+		for family in 4 6; do
+			run -0 sctp $from "$(addr n1 $family)" 9016
+			[ "$output" = "lab/t-sctp $(addr "${from/net/outside}" $family)" ] || fail "$from: $output"
+		done
+	done
+	run -0 sctp lab/t-sctp "$(node_ip4 n1)" 9016
+	run -0 sctp net $EXTRA4 9016
+	run ! sctp net "$(node_ip4 n1)" 9017
+	run ! sctp net "$(node_ip4 n2)" 9016
+	lacks wrong cat "$d/sctp.log"
 }

@@ -3,6 +3,7 @@
  * SCTP: what TCP and UDP get it gets too. Checksums of what comes out are made anew by bed_run(),
  * over the whole packet.
  */
+#include "lib/cleanup.h"
 #include "tests/unit/bed.h"
 
 #include <arpa/inet.h>
@@ -329,6 +330,102 @@ static void node_asks(void **state)
 	out(b, HOST, 1000, VIP, 80);
 }
 
+/* HOST's port 9000, which is B's 8080, as the agent writes a mapping without hostIP. */
+static void host_port(struct bed *b)
+{
+	struct bed_frontend f = {.at = HOST,
+		.proto = IPPROTO_SCTP,
+		.port = 9000,
+		.flags = LNT_SVC_EXTERNAL | LNT_SVC_LOCAL,
+		.backend = B,
+		.backend_port = 8080};
+
+	bed_frontend(b, &f);
+	f.at = LOOP;
+	f.flags = LNT_SVC_HOST_ONLY;
+	bed_frontend(b, &f);
+}
+
+/* An association of @who with B through it, decided anew again and again. Who asks keeps its own.
+ */
+static void associate_with_host_port(struct bed *b, int hook, int who)
+{
+	static const uint8_t chunks[][2] = {{INIT, INIT_ACK}, {COOKIE_ECHO, COOKIE_ACK},
+		{DATA, DATA}, {SHUTDOWN, SHUTDOWN_ACK}};
+	unsigned before = bed_flows(b);
+
+	for (size_t i = 0; i < ARRAY_SIZE(chunks); i++) {
+		SENT(b, sctp(b, hook, who, 1000, HOST, 9000, chunks[i][0]));
+		out(b, who, 1000, B, 8080);
+		bed_assert_into(b, B);
+		SENT(b, sctp(b, FROM(B), B, 8080, who, 1000, chunks[i][1]));
+		out(b, HOST, 9000, who, 1000);
+		if (hook < N_PODS)
+			bed_assert_into(b, hook);
+		bed_bump(b);
+	}
+	assert_int_equal(bed_flows(b), before + 2);
+}
+
+static void host_port_asked(void **state)
+{
+	struct bed *b = *state;
+
+	host_port(b);
+	associate_with_host_port(b, WIRE, WORLD);
+	associate_with_host_port(b, WIRE, NODE2);
+	associate_with_host_port(b, WIRE, FAR);
+	associate_with_host_port(b, FROM(A), A);
+	/* Nobody's: the node's own stack has the other ports and protocols. */
+	UP(b, sctp(b, WIRE, WORLD, 1000, HOST, 9001, INIT));
+	UP(b, sctp(b, WIRE, WORLD, 1000, HOST, 8080, INIT));
+	UP(b, tcp(b, WIRE, WORLD, 1000, HOST, 9000, SYN));
+	out(b, WORLD, 1000, HOST, 9000);
+	UP(b, sctp(b, OUT, HOST, 1000, NODE2, 9000, INIT));
+}
+
+static void host_port_hairpin(void **state)
+{
+	struct bed *b = *state;
+	int self = bed_is4(b) ? GW : HOST, port;
+
+	host_port(b);
+	SENT(b, sctp(b, FROM(B), B, 1000, HOST, 9000, INIT));
+	port = pkt_view(bed_out(b)).src.port;
+	out(b, self, port, B, 8080);
+	bed_assert_into(b, B);
+	SENT(b, sctp(b, FROM(B), B, 8080, self, port, INIT_ACK));
+	out(b, HOST, 9000, B, 1000);
+	bed_assert_into(b, B);
+}
+
+static void host_port_policy(void **state)
+{
+	struct bed *b = *state;
+
+	host_port(b);
+	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
+	bed_allow(b, B, LNT_INGRESS, bed_identity(WORLD), IPPROTO_TCP, 8080, LNT_POLICY_PORT);
+	bed_allow(b, B, LNT_INGRESS, bed_identity(WORLD), IPPROTO_SCTP, 9000, LNT_POLICY_PORT);
+	DROPS(b, LNT_DROP_POLICY_INGRESS, sctp(b, WIRE, WORLD, 1000, HOST, 9000, INIT));
+	bed_allow(b, B, LNT_INGRESS, bed_identity(WORLD), IPPROTO_SCTP, 8080, LNT_POLICY_PORT);
+	DROPS(b, LNT_DROP_POLICY_INGRESS, sctp(b, FROM(A), A, 1000, HOST, 9000, INIT));
+	DROPS(b, LNT_DROP_POLICY_INGRESS, sctp(b, WIRE, FAR, 1000, HOST, 9000, INIT));
+	associate_with_host_port(b, WIRE, WORLD);
+}
+
+/* At a loopback address it is for socket hooks only, of which SCTP has none. */
+static void host_port_loopback(void **state)
+{
+	struct bed *b = *state;
+
+	host_port(b);
+	DROPS(b, LNT_DROP_NO_ROUTE, sctp(b, FROM(A), A, 1000, LOOP, 9000, INIT));
+	UP(b, sctp(b, WIRE, WORLD, 1000, LOOP, 9000, INIT));
+	out(b, WORLD, 1000, LOOP, 9000);
+	assert_int_equal(bed_flows(b), 0);
+}
+
 static void node_refused(void **state)
 {
 	struct bed *b = *state;
@@ -471,6 +568,10 @@ static const struct CMUnitTest tests[] = {
 	BOTH("SCTP: a pod that is its own backend", hairpin),
 	BOTH("SCTP: the node asks a service", node_asks),
 	BOTH("SCTP: the node asks one that cannot answer", node_refused),
+	BOTH("SCTP: a hostPort, from outside, other nodes and pods", host_port_asked),
+	BOTH("SCTP: a hostPort of the pod itself", host_port_hairpin),
+	BOTH("SCTP: a hostPort, as the pod's policy allows it", host_port_policy),
+	BOTH("SCTP: a hostPort at a loopback address", host_port_loopback),
 	BOTH("SCTP: a service without backends aborts", refusal),
 	BOTH("SCTP: IP options and extension headers", odd_shapes),
 	BOTH("SCTP: fragments", fragments),
