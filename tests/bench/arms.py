@@ -22,7 +22,7 @@ HIDDEN = (TWIN, DIRECT)
 
 UNITS = {metric: unit for metrics in METRICS.values() for metric, (unit, _) in metrics.items()}
 UNITS.update({'start': 's', 'first_sync': 's', 'change': 'ms', 'change_turn': 'ms', 'rss': 'MiB',
-              'rss_peak': 'MiB'})
+              'rss_peak': 'MiB', 'map_memory_empty': 'MiB', 'map_memory': 'MiB'})
 UNITS['add'] = UNITS['add_del'] = 'ms'
 UNITS['forward'] = 'Mpps'
 

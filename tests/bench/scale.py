@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """30,000 services of 4 endpoints through a real agent: what the first sync takes, one endpoint's
-change until it is in the kernel, and the agent's memory. Endpoints are spread over a pod network of
-which this node has none, so that nothing but the services is measured.
+change until it is in the kernel, the agent's memory, and the kernel's for the maps of services and
+backends, before and after. Endpoints are spread over a pod network of which this node has none, so
+that nothing but the services is measured.
 """
 import ctypes
 import ipaddress
+import os
 import platform
 import re
 import socket
@@ -15,7 +17,8 @@ from lab import BenchError, wait_until
 from nb import SERVICE_PORT
 
 SERVICES, ENDPOINTS = 30000, 4
-METRICS = ('start', 'first_sync', 'change', 'change_turn', 'rss', 'rss_peak')
+METRICS = ('start', 'first_sync', 'change', 'change_turn', 'rss', 'rss_peak', 'map_memory_empty',
+           'map_memory')
 CHANGES = 20
 PATIENCE = 300
 
@@ -71,6 +74,16 @@ class Map:
         if self._fd < 0:
             raise BenchError(f'{path} cannot be opened: {ctypes.get_errno()}')
 
+    def __del__(self):
+        if self._fd >= 0:
+            os.close(self._fd)
+
+    def memory(self):
+        """MiB that the kernel says it takes: since 6.4 of what is in it, before that of what may
+        be."""
+        with open(f'/proc/self/fdinfo/{self._fd}', encoding='ascii') as f:
+            return int(re.search(r'memlock:\s+(\d+)', f.read()).group(1)) / 2**20
+
     def _call(self, command, attributes):
         attributes = ctypes.create_string_buffer(attributes, 72)
         return self._libc.syscall(_BPF, command, attributes, 72)
@@ -94,6 +107,9 @@ class Backends:
         self._services = Map(f'{maps}/services', 64)
         self._backends = Map(f'{maps}/backends', 64)
 
+    def memory(self):
+        return self._services.memory() + self._backends.memory()
+
     def of(self, n):
         key = _mapped(vip(n)) + SERVICE_PORT.to_bytes(2, 'big') + bytes([socket.IPPROTO_TCP, 0])
         value = self._services.get(key)
@@ -115,9 +131,9 @@ class Stage:
         self._lab, self._programs = lab, programs
         self._cluster = linnet.Cluster(lab, programs, 'scale', 1, None)
         self._node = self._cluster.nodes[0]
+        self._empty = Backends(self._node.maps).memory()
         self._cluster.api.create(list(_objects()))
         self._turn = 0
-        self._maps = None
 
     def run(self, _nb):
         """A node that knows nothing of services starts its agent."""
@@ -130,6 +146,8 @@ class Stage:
         figures['first_sync'] = self._services_us(begin=0)[0] / 1e6
         self._settled()
         figures['rss'], figures['rss_peak'] = self._memory()
+        figures['map_memory_empty'] = self._empty
+        figures['map_memory'] = Backends(self._node.maps).memory()
         figures.update(self._changes())
         return figures
 
