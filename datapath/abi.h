@@ -9,7 +9,7 @@
 #include <linux/in6.h>
 #include <linux/types.h>
 
-#define LNT_ABI_VERSION 2
+#define LNT_ABI_VERSION 3
 
 #ifdef __cplusplus
 #error "C only"
@@ -17,15 +17,19 @@
 #define LNT_ASSERT_SIZE(type, size) \
 	_Static_assert(sizeof(struct type) == (size), #type " changed: raise LNT_ABI_VERSION")
 
-/* Identities. Peers that no selector tells apart share a number; numbers are local to the node. */
-enum lnt_identity {
-	LNT_ID_ANY = 0,	       /* in policy keys only: any peer */
-	LNT_ID_WORLD = 1,      /* an address nothing is known about */
-	LNT_ID_HOST = 2,       /* this node itself */
-	LNT_ID_NODE = 3,       /* another node of the cluster */
-	LNT_ID_UNLABELLED = 4, /* a container attached without a pod */
-	LNT_ID_FIRST = 256,    /* the first number for pods */
-};
+/*
+ * Identities: peers that no rule tells apart share a number; numbers are local to the node. The
+ * upper bits say what kind of peer it is, the others what rules select it by: 0 nothing. In policy
+ * keys a kind alone stands for all of that kind.
+ */
+#define LNT_ID_ANY	  0u /* in policy keys only: any peer */
+#define LNT_ID_KIND_MASK  0xe0000000u
+#define LNT_ID_WORLD	  0x20000000u /* an address outside the cluster */
+#define LNT_ID_HOST	  0x40000000u /* this node itself */
+#define LNT_ID_NODE	  0x60000000u /* another node of the cluster */
+#define LNT_ID_UNLABELLED 0x80000000u /* a container attached without a pod */
+#define LNT_ID_POD	  0xa0000000u
+#define lnt_id_kind(id)	  ((id)&LNT_ID_KIND_MASK)
 
 enum lnt_direction {
 	LNT_INGRESS = 0,
@@ -117,8 +121,14 @@ LNT_ASSERT_SIZE(lnt_pending, 288);
 
 /* A local pod, by each of its addresses. Absent: nothing may leave or enter (fail closed). */
 enum lnt_endpoint_flag {
-	LNT_EP_ISOLATED_INGRESS = 1 << 0, /* only what policy_id allows */
+	LNT_EP_ISOLATED_INGRESS = 1 << 0, /* by NetworkPolicies: only what these allow */
 	LNT_EP_ISOLATED_EGRESS = 1 << 1,
+	LNT_EP_ADMIN_INGRESS = 1 << 2, /* there are rules of the admin tier */
+	LNT_EP_ADMIN_EGRESS = 1 << 3,
+	LNT_EP_BASELINE_INGRESS = 1 << 4, /* of the baseline tier, and no isolation */
+	LNT_EP_BASELINE_EGRESS = 1 << 5,
+	LNT_EP_CLOSED = 1 << 6, /* its policy is not in the maps: only the node comes in */
+	LNT_EP_AUDIT = 1 << 7,	/* what policy denies passes, and is told */
 };
 struct lnt_endpoint_value {
 	__u32 ifindex; /* host side of its veth */
@@ -139,7 +149,7 @@ struct lnt_device_value {
 };
 LNT_ASSERT_SIZE(lnt_device_value, 12);
 
-/* Who an address is: pods and nodes of the whole cluster. */
+/* Who an address is: pods and nodes of the whole cluster, and blocks of addresses outside it. */
 struct lnt_peer_value {
 	__u32 identity;
 };
@@ -159,18 +169,23 @@ struct lnt_cidr_value {
 LNT_ASSERT_SIZE(lnt_cidr_value, 4);
 
 /*
- * Policy: LPM over {policy, identity, direction, protocol, port}. All but the last two match as a
+ * Policy: LPM over {policy, identity, table, protocol, port}. All but the last two match as a
  * whole; protocol and port may be cut: LNT_POLICY_ALL matches every protocol, LNT_POLICY_PROTO
- * every port of one, longer ones a port prefix. identity LNT_ID_ANY is a second look-up.
+ * every port of one, longer ones a port prefix. A peer is looked up by its identity, by its kind
+ * and as LNT_ID_ANY; of what is found the lowest order rules. Of one identity a longer match never
+ * has a higher order.
  */
 struct lnt_policy_key {
 	__u32 prefixlen;
 	__u32 policy_id;
 	__u32 identity;
-	__u8 direction; /* enum lnt_direction */
+	__u8 table; /* enum lnt_direction, and LNT_POLICY_ADMIN */
 	__u8 proto;
 	__be16 port; /* destination port */
 };
+/* Rules of the admin tier; else of NetworkPolicies where they isolate, else of the baseline tier.
+ */
+#define LNT_POLICY_ADMIN (1u << 1)
 #define LNT_POLICY_ALL	 72u
 #define LNT_POLICY_PROTO 80u
 #define LNT_POLICY_PORT	 96u
@@ -178,14 +193,16 @@ LNT_ASSERT_SIZE(lnt_policy_key, 16);
 
 enum lnt_verdict {
 	LNT_DENY = 0,
-	LNT_ALLOW = 1
+	LNT_ALLOW = 1,
+	LNT_PASS = 2, /* the next tier decides */
 };
 struct lnt_policy_value {
+	__u32 order;  /* lower goes first; 0 in the table of NetworkPolicies */
+	__u32 rule;   /* index into the agent's table of rule names; 0: none */
 	__u8 verdict; /* enum lnt_verdict */
 	__u8 pad[3];
-	__u32 rule; /* index into the agent's table of rule names; 0: none */
 };
-LNT_ASSERT_SIZE(lnt_policy_value, 8);
+LNT_ASSERT_SIZE(lnt_policy_value, 12);
 
 /*
  * Services: frontend -> backend sets, then {set, slot} -> backend. A frontend of port 0 and
@@ -349,7 +366,7 @@ LNT_ASSERT_SIZE(lnt_frag_value, 4);
 /* Written by the agent: raised whenever policy, endpoints, services or routes changed. */
 struct lnt_state {
 	__u32 epoch;
-	__u32 pad;
+	__u32 tell; /* enum lnt_tell: somebody listens */
 };
 LNT_ASSERT_SIZE(lnt_state, 8);
 
@@ -362,8 +379,8 @@ enum lnt_drop {
 	LNT_DROP_SPOOFED_MAC,	 /* source MAC is not the pod's */
 	LNT_DROP_FOREIGN_ND,	 /* ARP or ND that speaks for somebody else, or as a router */
 	LNT_DROP_WIRE_SPOOFED,	 /* from the wire with a local pod's source address */
-	LNT_DROP_POLICY_INGRESS, /* isolated, no rule matched, at the destination */
-	LNT_DROP_POLICY_EGRESS,	 /* isolated, no rule matched, at the source */
+	LNT_DROP_POLICY_INGRESS, /* a rule denies it, or isolated and no rule matched */
+	LNT_DROP_POLICY_EGRESS,	 /* the same at the source */
 	LNT_DROP_NO_ROUTE,	 /* the node has no route to the destination */
 	LNT_DROP_TTL,		 /* hop limit reached zero */
 	LNT_DROP_FRAGMENT,	 /* its first part was not seen, or a port of SCTP would change */
@@ -377,7 +394,8 @@ enum lnt_drop {
 	LNT_DROP_STRAY_ERROR,	 /* ICMP error about no known connection */
 	LNT_DROP_INTERNAL,	 /* a helper failed that should not */
 	LNT_DROP_DSR_UNKNOWN,	 /* carries a service's address that it cannot be for */
-	LNT_DROP_DSR_CLASH, /* client's port talks to the pod through another service address */
+	LNT_DROP_DSR_CLASH,	/* client's port talks to the pod through another service address */
+	LNT_DROP_POLICY_CLOSED, /* the pod's policy does not fit into the maps (fail closed) */
 	LNT_DROP_MAX,
 };
 
@@ -395,22 +413,38 @@ enum lnt_counter {
 	LNT_CNT_DSR_NO_ROOM,	  /* flows source-translated: no room for it in the first packet */
 	LNT_CNT_XDP_FORWARDED,	  /* packets of services sent on before the stack saw them */
 	LNT_CNT_BIND_REFUSED,	  /* binds of processes of the node to NodePorts */
+	LNT_CNT_POLICY_AUDITED,	  /* connections that pass though policy denies them */
 	LNT_CNT_MAX,
 };
 
-/* A drop as it is told to user space. */
-struct lnt_event {
-	__u64 time; /* ns, CLOCK_MONOTONIC */
-	struct lnt_flow_key key;
-	__u32 ifindex;
-	__u32 src_identity;
-	__u32 dst_identity;
-	__u32 policy_id;
-	__u8 reason;	/* enum lnt_drop */
-	__u8 direction; /* enum lnt_direction, policy drops only */
-	__u8 pad[2];
+/* What is told to user space, and when: lnt_state.tell. */
+enum lnt_tell {
+	LNT_TELL_DROPS = 1 << 0,  /* every packet that is dropped */
+	LNT_TELL_ALLOWS = 1 << 1, /* every connection that policy allows, when it is decided */
 };
-LNT_ASSERT_SIZE(lnt_event, 72);
+
+enum lnt_event_kind {
+	LNT_EVENT_DROP = 0,
+	LNT_EVENT_ALLOW,
+	LNT_EVENT_AUDIT, /* denied, and let through: LNT_EP_AUDIT */
+};
+
+struct lnt_event {
+	__u64 time;		 /* ns, CLOCK_MONOTONIC */
+	struct lnt_flow_key key; /* of the packet */
+	__u32 ifindex;
+	struct in6_addr target; /* of the connection, behind the service; where policy was asked */
+	__be16 target_port;
+	__u8 kind;	/* enum lnt_event_kind */
+	__u8 reason;	/* enum lnt_drop; of an audit what it would have been */
+	__u8 direction; /* enum lnt_direction: whose policy it was */
+	__u8 pad[3];
+	__u32 src_identity; /* of the connection's opener */
+	__u32 dst_identity;
+	__u32 policy_id; /* that was asked, 0: none */
+	__u32 rule;	 /* that decided; 0: isolated, and no rule matched */
+};
+LNT_ASSERT_SIZE(lnt_event, 96);
 
 /* The sweeper's limits and results: context of the `sweep` program. Limits are in sweeps. */
 struct lnt_sweep {

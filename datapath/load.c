@@ -197,6 +197,7 @@ int lnt_maps_open(const char *bpf_root, struct lnt_err *e, struct lnt_maps *ret_
 		{"endpoints", &m.endpoints},
 		{"devices", &m.devices},
 		{"peers", &m.peers},
+		{"blocks", &m.blocks},
 		{"cidrs", &m.cidrs},
 		{"policy", &m.policy},
 		{"services", &m.services},

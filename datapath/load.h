@@ -17,6 +17,7 @@ struct lnt_maps {
 	int endpoints;
 	int devices;
 	int peers;
+	int blocks;
 	int cidrs;
 	int policy;
 	int services;
@@ -29,9 +30,9 @@ struct lnt_maps {
 	int counters;
 	int events;
 };
-#define LNT_MAPS_NONE                                                      \
-	{                                                                  \
-		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
+#define LNT_MAPS_NONE                                                          \
+	{                                                                      \
+		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
 	}
 
 /* Makes @bpf_root a bpffs: the folder is made and mounted where that is missing. */

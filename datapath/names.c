@@ -27,6 +27,7 @@ static const char *const drop_texts[LNT_DROP_MAX] = {
 	[LNT_DROP_INTERNAL] = "internal",
 	[LNT_DROP_DSR_UNKNOWN] = "dsr-unknown-service",
 	[LNT_DROP_DSR_CLASH] = "dsr-port-in-use",
+	[LNT_DROP_POLICY_CLOSED] = "policy-closed",
 };
 
 static const char *const counter_texts[LNT_CNT_MAX] = {
@@ -42,6 +43,7 @@ static const char *const counter_texts[LNT_CNT_MAX] = {
 	[LNT_CNT_DSR_NO_ROOM] = "dsr-no-room",
 	[LNT_CNT_XDP_FORWARDED] = "xdp-forwarded",
 	[LNT_CNT_BIND_REFUSED] = "bind-refused",
+	[LNT_CNT_POLICY_AUDITED] = "policy-audited",
 };
 
 const char *lnt_drop_text(unsigned reason)

@@ -130,7 +130,7 @@ static int draft(
 		.key.prefixlen = l4->prefixlen,
 		.key.policy_id = policy_id,
 		.key.identity = identity,
-		.key.direction = (uint8_t)b->rules->items[rule].dir,
+		.key.table = (uint8_t)b->rules->items[rule].dir,
 		.key.proto = l4->proto,
 		.key.port = htons(l4->port),
 		.rule = rule,
@@ -249,7 +249,7 @@ static int name_rule(
 /* Names and numbers the rules of the policies that apply here. */
 static int name_rules(struct build *b, struct lnt_policy_state *s)
 {
-	_cleanup_(lnt_numbers_clear) struct lnt_numbers nums = {.first = 1};
+	_cleanup_(lnt_numbers_clear) struct lnt_numbers nums = {.first = 1, .last = UINT32_MAX};
 
 	b->numbers = calloc(b->rules->n + 1, sizeof(*b->numbers));
 	s->rules = calloc(b->rules->n + 1, sizeof(*s->rules));

@@ -152,8 +152,10 @@ int lnt_identities_seal(struct lnt_identities *ids)
 	size_t n_elements = ids->rules->peersels.n + ids->rules->named.n_facts;
 	_cleanup_free_ uint64_t *hashes = element_hashes(ids->rules, n_elements);
 
-	if (!hashes || lnt_sets_number(&ids->sets, hashes, LNT_ID_FIRST, &ids->numbers))
+	if (!hashes || lnt_sets_number(&ids->sets, hashes, 1, ~LNT_ID_KIND_MASK, &ids->numbers))
 		return -ENOMEM;
+	for (uint32_t i = 0; i < ids->sets.n; i++)
+		ids->numbers[i] |= LNT_ID_POD;
 	return invert(ids, n_elements);
 }
 

@@ -105,7 +105,7 @@ static int number(const struct lnt_rules *rs, struct lnt_locals *ls)
 			hashes[i] = lnt_rules_hash(rs, i);
 	for (size_t i = 0; i < rs->named.n_facts; i++)
 		hashes[rs->n_policies + i] = lnt_named_hash(&rs->named.facts[i]);
-	return lnt_sets_number(&ls->sets, hashes, 1, &ls->numbers);
+	return lnt_sets_number(&ls->sets, hashes, 1, UINT32_MAX, &ls->numbers);
 }
 
 int lnt_locals_build(const struct lnt_store *st, const char *node_name,

@@ -64,12 +64,12 @@ static bool same_number(const void *ctx, uint32_t item, const void *key)
 
 int lnt_numbers_take(struct lnt_numbers *nums, uint64_t hash, uint32_t *ret_number)
 {
-	uint32_t number = lnt_hash_fold(hash);
+	uint32_t number = lnt_hash_fold(hash) & nums->last;
 
-	/* The last number is the table's LNT_NONE. */
+	/* The last number of all is the table's LNT_NONE. */
 	while (number < nums->first || number == LNT_NONE ||
 		lnt_index_get(&nums->taken, number, same_number, NULL, &number) != LNT_NONE)
-		number = number < nums->first || number == LNT_NONE ? nums->first : number + 1;
+		number = number < nums->first || number >= nums->last ? nums->first : number + 1;
 	if (lnt_index_put(&nums->taken, number, number))
 		return -ENOMEM;
 	*ret_number = number;
@@ -94,10 +94,10 @@ static int by_content(const void *pa, const void *pb, void *ctx)
 	return (na > nb) - (na < nb);
 }
 
-int lnt_sets_number(
-	const struct lnt_sets *s, const uint64_t *hashes, uint32_t first, uint32_t **ret_numbers)
+int lnt_sets_number(const struct lnt_sets *s, const uint64_t *hashes, uint32_t first, uint32_t last,
+	uint32_t **ret_numbers)
 {
-	_cleanup_(lnt_numbers_clear) struct lnt_numbers nums = {.first = first};
+	_cleanup_(lnt_numbers_clear) struct lnt_numbers nums = {.first = first, .last = last};
 	_cleanup_free_ uint32_t *numbers = NULL, *order = NULL;
 
 	if (!s->n) {

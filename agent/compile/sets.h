@@ -31,22 +31,26 @@ static inline const uint32_t *lnt_sets_at(const struct lnt_sets *s, uint32_t ind
 
 void lnt_sets_clear(struct lnt_sets *s);
 
-/* Numbers given out so far, none below @first and none twice. Zero-initialise but for @first. */
+/*
+ * Numbers given out so far, none below @first, none above @last and none twice. Zero-initialise but
+ * for these two; @last is one less than a power of two.
+ */
 struct lnt_numbers {
-	uint32_t first;
+	uint32_t first, last;
 	struct lnt_index taken;
 };
 
 /*
- * The number of something with content hash @hash: the hash folded to 32 bits, or the next free
+ * The number of something with content hash @hash: the hash folded to its bits, or the next free
  * number after it. Returns 0 or -ENOMEM.
  */
 int lnt_numbers_take(struct lnt_numbers *nums, uint64_t hash, uint32_t *ret_number);
 void lnt_numbers_clear(struct lnt_numbers *nums);
 
 /*
- * Numbers for all sequences, in a new array by index that the caller frees (NULL for none), given
- * out in lexicographic order. @hashes: content hash of each element. Returns 0 or -ENOMEM.
+ * Numbers from @first to @last for all sequences, in a new array by index that the caller frees
+ * (NULL for none), given out in lexicographic order. @hashes: content hash of each element. Returns
+ * 0 or -ENOMEM.
  */
-int lnt_sets_number(
-	const struct lnt_sets *s, const uint64_t *hashes, uint32_t first, uint32_t **ret_numbers);
+int lnt_sets_number(const struct lnt_sets *s, const uint64_t *hashes, uint32_t first, uint32_t last,
+	uint32_t **ret_numbers);

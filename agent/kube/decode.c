@@ -193,6 +193,7 @@ static int decode_body(
 		return lnt_decode_slice(json, e, (struct lnt_endpointslice *)obj);
 	case LNT_KIND_NETWORKPOLICY:
 		return lnt_decode_netpol(json, e, (struct lnt_netpol *)obj);
+	case LNT_KIND_CLUSTERNETWORKPOLICY:
 	case LNT_KIND_MAX:
 		break;
 	}

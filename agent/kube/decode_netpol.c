@@ -414,6 +414,7 @@ static void decode_rules(struct notes *n, const cJSON *spec, const char *directi
 	if (!rules)
 		return;
 	cJSON_ArrayForEach (item, list) {
+		rules[n_rules].index = (uint32_t)i;
 		snprintf(path, sizeof(path), "%s[%d]", direction, i++);
 		if (decode_rule(n, item, path, peers, &rules[n_rules]))
 			n_rules++;
@@ -490,6 +491,7 @@ int lnt_decode_netpol(const cJSON *json, struct lnt_err *e, struct lnt_netpol *o
 	const cJSON *spec = lnt_json_get(json, "spec");
 	struct notes n = {};
 
+	obj->tier = LNT_TIER_NETWORK;
 	if (spec && !cJSON_IsObject(spec)) {
 		obj->ingress = obj->egress = true;
 		note(&n, "spec: no object, all pods of the namespace are isolated");

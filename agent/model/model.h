@@ -20,6 +20,7 @@ enum lnt_kind {
 	LNT_KIND_SERVICE,
 	LNT_KIND_ENDPOINTSLICE,
 	LNT_KIND_NETWORKPOLICY,
+	LNT_KIND_CLUSTERNETWORKPOLICY,
 	LNT_KIND_MAX,
 };
 
@@ -50,10 +51,12 @@ struct lnt_labels {
 struct lnt_namespace {
 	struct lnt_meta meta;
 	struct lnt_labels labels;
+	bool audit; /* annotation linnet.io/policy-audit "true": policy tells, and denies nothing */
 };
 
 struct lnt_node {
 	struct lnt_meta meta;
+	struct lnt_labels labels;
 	struct in6_addr addrs[8]; /* status.addresses of type InternalIP and ExternalIP */
 	size_t n_addrs;
 	struct in6_addr internal[2]; /* first InternalIP of each family, IPv4 first */
@@ -193,35 +196,61 @@ struct lnt_selector {
 	size_t n_reqs;
 };
 
+/* One peer of a rule. Of has_nodes, has_block and the selectors of pods there is one only. */
 struct lnt_netpol_peer {
 	bool has_namespaces; /* namespaceSelector present */
 	bool has_pods;	     /* podSelector present */
-	bool has_block;	     /* ipBlock present */
+	bool has_nodes;	     /* ClusterNetworkPolicies only: nodes present */
+	bool has_block;	     /* ipBlock, or one of networks */
 	struct lnt_selector namespaces;
 	struct lnt_selector pods;
+	struct lnt_selector nodes;
 	struct lnt_prefix block;
 	struct lnt_prefix *except; /* owned */
 	size_t n_except;
 };
 
 struct lnt_netpol_port {
-	uint8_t proto;
+	uint8_t proto;	   /* 0: any, of named ports of ClusterNetworkPolicies only */
 	const char *name;  /* interned; named port, NULL when by number or absent */
 	uint16_t port;	   /* host byte order; 0: every port of proto */
 	uint16_t end_port; /* inclusive; 0: none */
 };
 
+enum lnt_rule_action {
+	LNT_RULE_ACCEPT, /* what rules of NetworkPolicies do */
+	LNT_RULE_DENY,
+	LNT_RULE_PASS, /* to the next tier */
+};
+
 struct lnt_netpol_rule {
+	enum lnt_rule_action action;
+	char *name;		       /* owned; spec.*[].name, NULL: none */
+	uint32_t index;		       /* in the object's list, of which rules may be left out */
 	struct lnt_netpol_peer *peers; /* owned; none: any peer */
 	size_t n_peers;
 	struct lnt_netpol_port *ports; /* owned; none: any port and protocol */
 	size_t n_ports;
 };
 
+/* In the order in which they are asked. */
+enum lnt_tier {
+	LNT_TIER_ADMIN,
+	LNT_TIER_NETWORK, /* all NetworkPolicies */
+	LNT_TIER_BASELINE,
+};
+
+/*
+ * A NetworkPolicy (networking.k8s.io/v1), whose rules add up, or a ClusterNetworkPolicy
+ * (policy.networking.k8s.io/v1alpha2), of whose rules the first that matches counts.
+ */
 struct lnt_netpol {
 	struct lnt_meta meta;
+	enum lnt_tier tier;
+	uint16_t priority;		/* ClusterNetworkPolicies: 0-1000, lower goes first */
+	struct lnt_selector namespaces; /* ClusterNetworkPolicies: of the pods it is about */
 	struct lnt_selector pods;
-	bool ingress; /* policyTypes, defaulted */
+	bool ingress; /* NetworkPolicies: policyTypes, defaulted; else: has such rules */
 	bool egress;
 	struct lnt_netpol_rule *ingress_rules; /* owned */
 	size_t n_ingress_rules;

@@ -47,6 +47,7 @@ void lnt_netpol_peer_clear(struct lnt_netpol_peer *p)
 {
 	lnt_selector_clear(&p->namespaces);
 	lnt_selector_clear(&p->pods);
+	lnt_selector_clear(&p->nodes);
 	free(p->except);
 	*p = (struct lnt_netpol_peer){};
 }
@@ -59,6 +60,7 @@ void lnt_netpol_rule_clear(struct lnt_netpol_rule *r)
 	for (size_t i = 0; i < r->n_ports; i++)
 		lnt_unintern(r->ports[i].name);
 	free(r->ports);
+	free(r->name);
 	*r = (struct lnt_netpol_rule){};
 }
 
@@ -71,6 +73,7 @@ static void rules_free(struct lnt_netpol_rule *rules, size_t n)
 
 static void netpol_clear(struct lnt_netpol *p)
 {
+	lnt_selector_clear(&p->namespaces);
 	lnt_selector_clear(&p->pods);
 	rules_free(p->ingress_rules, p->n_ingress_rules);
 	rules_free(p->egress_rules, p->n_egress_rules);
@@ -95,9 +98,11 @@ void lnt_object_free(struct lnt_meta *obj)
 		slice_clear((struct lnt_endpointslice *)obj);
 		break;
 	case LNT_KIND_NETWORKPOLICY:
+	case LNT_KIND_CLUSTERNETWORKPOLICY:
 		netpol_clear((struct lnt_netpol *)obj);
 		break;
 	case LNT_KIND_NODE:
+		lnt_labels_clear(&((struct lnt_node *)obj)->labels);
 		lnt_unintern(((struct lnt_node *)obj)->zone);
 		break;
 	case LNT_KIND_MAX:

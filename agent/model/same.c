@@ -39,10 +39,15 @@ static bool same_prefixes(
 	return true;
 }
 
+static bool same_namespace(const struct lnt_namespace *a, const struct lnt_namespace *b)
+{
+	return same_labels(&a->labels, &b->labels) && a->audit == b->audit;
+}
+
 static bool same_node(const struct lnt_node *a, const struct lnt_node *b)
 {
-	return a->n_addrs == b->n_addrs && a->n_internal == b->n_internal && a->zone == b->zone &&
-		a->leaving == b->leaving &&
+	return same_labels(&a->labels, &b->labels) && a->n_addrs == b->n_addrs &&
+		a->n_internal == b->n_internal && a->zone == b->zone && a->leaving == b->leaving &&
 		same_bytes(a->addrs, b->addrs, a->n_addrs * sizeof(*a->addrs)) &&
 		same_bytes(a->internal, b->internal, a->n_internal * sizeof(*a->internal)) &&
 		same_prefixes(a->pod_cidrs, a->n_pod_cidrs, b->pod_cidrs, b->n_pod_cidrs);
@@ -143,13 +148,15 @@ static bool same_peer(const struct lnt_netpol_peer *a, const struct lnt_netpol_p
 {
 	return a->has_namespaces == b->has_namespaces && a->has_pods == b->has_pods &&
 		a->has_block == b->has_block && same_selector(&a->namespaces, &b->namespaces) &&
-		same_selector(&a->pods, &b->pods) && same_prefix(&a->block, &b->block) &&
+		same_selector(&a->pods, &b->pods) && a->has_nodes == b->has_nodes &&
+		same_selector(&a->nodes, &b->nodes) && same_prefix(&a->block, &b->block) &&
 		same_prefixes(a->except, a->n_except, b->except, b->n_except);
 }
 
 static bool same_rule(const struct lnt_netpol_rule *a, const struct lnt_netpol_rule *b)
 {
-	if (a->n_peers != b->n_peers || a->n_ports != b->n_ports)
+	if (a->n_peers != b->n_peers || a->n_ports != b->n_ports || a->action != b->action ||
+		a->index != b->index || !same_text(a->name, b->name))
 		return false;
 	for (size_t i = 0; i < a->n_peers; i++)
 		if (!same_peer(&a->peers[i], &b->peers[i]))
@@ -177,7 +184,9 @@ static bool same_rules(
 
 static bool same_netpol(const struct lnt_netpol *a, const struct lnt_netpol *b)
 {
-	return same_selector(&a->pods, &b->pods) && a->ingress == b->ingress &&
+	return a->tier == b->tier && a->priority == b->priority &&
+		same_selector(&a->namespaces, &b->namespaces) &&
+		same_selector(&a->pods, &b->pods) && a->ingress == b->ingress &&
 		a->egress == b->egress && same_text(a->unsupported, b->unsupported) &&
 		same_rules(a->ingress_rules, a->n_ingress_rules, b->ingress_rules,
 			b->n_ingress_rules) &&
@@ -191,8 +200,8 @@ bool lnt_object_same(const struct lnt_meta *a, const struct lnt_meta *b)
 		return false;
 	switch (a->kind) {
 	case LNT_KIND_NAMESPACE:
-		return same_labels(&((const struct lnt_namespace *)a)->labels,
-			&((const struct lnt_namespace *)b)->labels);
+		return same_namespace(
+			(const struct lnt_namespace *)a, (const struct lnt_namespace *)b);
 	case LNT_KIND_NODE:
 		return same_node((const struct lnt_node *)a, (const struct lnt_node *)b);
 	case LNT_KIND_POD:
@@ -203,6 +212,7 @@ bool lnt_object_same(const struct lnt_meta *a, const struct lnt_meta *b)
 		return same_slice(
 			(const struct lnt_endpointslice *)a, (const struct lnt_endpointslice *)b);
 	case LNT_KIND_NETWORKPOLICY:
+	case LNT_KIND_CLUSTERNETWORKPOLICY:
 		return same_netpol((const struct lnt_netpol *)a, (const struct lnt_netpol *)b);
 	case LNT_KIND_MAX:
 		break;

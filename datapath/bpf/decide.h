@@ -32,7 +32,7 @@ struct scratch {
 	struct lnt_flow_key reply_key;
 	struct lnt_flow_key eff; /* the opener's key after service translation */
 	struct kept_nat kept;
-	struct drop_info why;
+	struct verdict_info why;
 	__u32 ifindex;		    /* where the packet at hand was seen */
 	__u32 svc_flags;	    /* of the service that an outside client has asked, 0: none */
 	struct dsr_service carried; /* by the packet at hand */
@@ -73,7 +73,12 @@ static __always_inline __u32 tuple_hash(const struct lnt_flow_key *k)
 static __always_inline __u32 peer_identity(const struct in6_addr *addr)
 {
 	struct lnt_peer_value *peer = bpf_map_lookup_elem(&peers, addr);
+	struct lnt_cidr_key ck = {.prefixlen = 128};
 
+	if (peer)
+		return peer->identity;
+	ck.addr = *addr;
+	peer = bpf_map_lookup_elem(&blocks, &ck);
 	return peer ? peer->identity : LNT_ID_WORLD;
 }
 
@@ -214,7 +219,7 @@ static __noinline bool service_moved(const struct lnt_flow_key *k, const struct 
 	if (k->proto == IPPROTO_UDP)
 		return true;
 	ck.addr = f->nat_daddr;
-	return bpf_map_lookup_elem(&cidrs, &ck) && peer_identity(&f->nat_daddr) == LNT_ID_WORLD;
+	return bpf_map_lookup_elem(&cidrs, &ck) && !bpf_map_lookup_elem(&peers, &f->nat_daddr);
 }
 
 /* Whether the reply key @rk is free, or this connection's already. */
@@ -320,7 +325,7 @@ static __noinline int decide_source(
 		return LNT_DROP_NONE;
 	}
 	s->d.fwd.src_identity = peer_identity(&s->eff.saddr);
-	if (s->d.fwd.src_identity == LNT_ID_HOST)
+	if (lnt_id_kind(s->d.fwd.src_identity) == LNT_ID_HOST)
 		s->d.fwd.src_identity = LNT_ID_WORLD;
 	return LNT_DROP_NONE;
 }
@@ -358,7 +363,7 @@ static __noinline int decide_target(
 	/* The agent lists all addresses of the node, so that what else goes to the stack is not it.
 	 */
 	f->dst_identity = peer_identity(&s->eff.daddr);
-	if (f->dst_identity == LNT_ID_HOST) {
+	if (lnt_id_kind(f->dst_identity) == LNT_ID_HOST) {
 		f->action = LNT_ACT_STACK;
 	} else {
 		r = route(ctx, &s->eff.saddr, &s->eff.daddr,
@@ -394,7 +399,8 @@ static __noinline bool decide_dsr(struct __sk_buff *ctx, struct scratch *s)
 {
 	struct lnt_flow_key *rk;
 
-	if (!s || !(s->svc_flags & LNT_SVC_DSR) || s->d.fwd.src_identity != LNT_ID_WORLD ||
+	if (!s || !(s->svc_flags & LNT_SVC_DSR) ||
+		lnt_id_kind(s->d.fwd.src_identity) != LNT_ID_WORLD ||
 		!dsr_is_pod(s->d.fwd.dst_identity))
 		return false;
 	if (s->eff.proto == IPPROTO_TCP && !(s->p.flags & PKT_SYN))
@@ -453,35 +459,66 @@ static __noinline int decide_source_nat(struct __sk_buff *ctx, struct scratch *s
 	if (s->d.orig.scope == LNT_SCOPE_NODE)
 		return has_masquerade(s) ? decide_masquerade(s, LNT_SCOPE_NODE)
 					 : LNT_DROP_NAT_PORTS;
-	if (f->dst_identity == LNT_ID_WORLD && needs_masquerade(s))
+	if (lnt_id_kind(f->dst_identity) == LNT_ID_WORLD && needs_masquerade(s))
 		return decide_masquerade(s, LNT_SCOPE_NODE);
 	return LNT_DROP_NONE;
 }
 
+/*
+ * What the policy of one end says to the other, told and counted. What is audited passes. Returns a
+ * reason.
+ */
+static __noinline int decide_end(struct __sk_buff *ctx, struct scratch *s,
+	const struct lnt_endpoint_value *ep, __u32 direction)
+{
+	struct verdict_info *why;
+	struct lnt_flow *f;
+	__u32 rule = 0;
+	int r;
+
+	if (!s || !ep)
+		return LNT_DROP_INTERNAL;
+	f = &s->d.fwd;
+	why = &s->why;
+	r = policy_decide(ep, direction,
+		direction == LNT_INGRESS ? f->src_identity : f->dst_identity, &s->eff, &rule);
+	why->direction = (__u8)direction;
+	why->policy_id = ep->policy_id;
+	why->rule = rule;
+	if (r && !(ep->flags & LNT_EP_AUDIT))
+		return r;
+	f->rule = rule;
+	if (r) {
+		count(LNT_CNT_POLICY_AUDITED);
+		if (is_told(LNT_TELL_DROPS))
+			tell(ctx, LNT_EVENT_AUDIT << 8 | (__u32)r, &s->p.key, why);
+	} else if (is_told(LNT_TELL_ALLOWS)) {
+		tell(ctx, LNT_EVENT_ALLOW << 8, &s->p.key, why);
+	}
+	return LNT_DROP_NONE;
+}
+
 /* Policy of both ends that live here; a pod may always talk to itself. Returns a reason. */
-static __noinline int decide_policy(struct scratch *s, const struct lnt_endpoint_value *src_ep,
-	const struct lnt_endpoint_value *dst_ep)
+static __noinline int decide_policy(struct __sk_buff *ctx, struct scratch *s,
+	const struct lnt_endpoint_value *src_ep, const struct lnt_endpoint_value *dst_ep)
 {
 	struct lnt_flow *f = &s->d.fwd;
+	int r;
 
 	s->why.src_identity = f->src_identity;
 	s->why.dst_identity = f->dst_identity;
+	s->why.target = s->eff.daddr;
+	s->why.target_port = s->eff.dport;
 	if (src_ep && dst_ep && src_ep->ifindex == dst_ep->ifindex)
 		return LNT_DROP_NONE;
 	/* Also where the stack brings it, by rules of its own, from a pod that spoke to the host.
 	 */
-	if (src_ep && f->src_identity != LNT_ID_HOST &&
-		!policy_allows(src_ep, LNT_EGRESS, f->dst_identity, &s->eff, &f->rule)) {
-		s->why.policy_id = src_ep->policy_id;
-		s->why.direction = LNT_EGRESS;
-		return LNT_DROP_POLICY_EGRESS;
+	if (src_ep && lnt_id_kind(f->src_identity) != LNT_ID_HOST) {
+		r = decide_end(ctx, s, src_ep, LNT_EGRESS);
+		if (r)
+			return r;
 	}
-	if (dst_ep && !policy_allows(dst_ep, LNT_INGRESS, f->src_identity, &s->eff, &f->rule)) {
-		s->why.policy_id = dst_ep->policy_id;
-		s->why.direction = LNT_INGRESS;
-		return LNT_DROP_POLICY_INGRESS;
-	}
-	return LNT_DROP_NONE;
+	return dst_ep ? decide_end(ctx, s, dst_ep, LNT_INGRESS) : LNT_DROP_NONE;
 }
 
 /* The replies: their key, the rewrite that undoes the opener's, and their way. Returns a reason. */
@@ -581,7 +618,7 @@ __noinline int decide(struct __sk_buff *ctx)
 	r = decide_target(ctx, s, dst_ep);
 	if (r)
 		return r;
-	r = decide_policy(s, src_ep, dst_ep);
+	r = decide_policy(ctx, s, src_ep, dst_ep);
 	if (r)
 		return r;
 	r = decide_source_nat(ctx, s, src_ep, dst_ep);

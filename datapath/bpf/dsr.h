@@ -64,7 +64,7 @@ static __always_inline __u32 dsr_room(bool is4)
 /* Another node's address has no linnet behind it that would listen; nor has one outside. */
 static __always_inline bool dsr_is_pod(__u32 identity)
 {
-	return identity >= LNT_ID_FIRST || identity == LNT_ID_UNLABELLED;
+	return lnt_id_kind(identity) == LNT_ID_POD || lnt_id_kind(identity) == LNT_ID_UNLABELLED;
 }
 
 /* Whether the service's address can be put into the packet, which leaves by @ifindex. */
@@ -247,11 +247,11 @@ static __noinline bool dsr_is_member(__u32 set, __u32 n, const struct in6_addr *
 	return false;
 }
 
-static __always_inline __u32 dsr_identity(const struct in6_addr *addr)
+static __always_inline __u32 dsr_peer_kind(const struct in6_addr *addr)
 {
 	struct lnt_peer_value *peer = bpf_map_lookup_elem(&peers, addr);
 
-	return peer ? peer->identity : LNT_ID_WORLD;
+	return peer ? lnt_id_kind(peer->identity) : LNT_ID_WORLD;
 }
 
 /* The rule at the top of this file, for a connection that is new. Returns a reason. */
@@ -260,13 +260,13 @@ static __noinline int dsr_judge(const struct lnt_flow_key *k, const struct dsr_s
 	struct lnt_service_key key = {.kind = LNT_FRONTEND_CARRIED};
 	struct lnt_service_value *svc;
 
-	if (!k || !service || dsr_identity(&k->saddr) != LNT_ID_WORLD)
+	if (!k || !service || dsr_peer_kind(&k->saddr) != LNT_ID_WORLD)
 		return LNT_DROP_DSR_UNKNOWN;
 	key.addr = service->addr;
 	key.port = service->port;
 	key.proto = k->proto;
 	svc = bpf_map_lookup_elem(&services, &key);
-	if (!svc && dsr_identity(&key.addr) == LNT_ID_NODE) {
+	if (!svc && dsr_peer_kind(&key.addr) == LNT_ID_NODE) {
 		__builtin_memset(&key.addr, 0, sizeof(key.addr));
 		if (addr_is4(&service->addr))
 			addr_set4(&key.addr, 0);

@@ -54,8 +54,12 @@ LNT_MAP_LRU(frags, struct lnt_frag_key, struct lnt_frag_value, 8192);
 /* Local pods by address and by device. Written by the agent (sync), read by the tc programs. */
 LNT_MAP_HASH(endpoints, struct in6_addr, struct lnt_endpoint_value, 4096);
 LNT_MAP_HASH(devices, __u32, struct lnt_device_value, 2048);
-/* The cluster's pods and nodes. Written by the agent (sync), read by the slow path. */
+/*
+ * The cluster's pods and nodes, and for other addresses the blocks that rules name. Written by the
+ * agent (sync), read by the slow path.
+ */
 LNT_MAP_HASH(peers, struct in6_addr, struct lnt_peer_value, 262144);
+LNT_MAP_LPM(blocks, struct lnt_cidr_key, struct lnt_peer_value, 65536);
 /* Pod ranges. Written by the agent (sync), read by the slow path. */
 LNT_MAP_LPM(cidrs, struct lnt_cidr_key, struct lnt_cidr_value, 16384);
 /* Compiled policy. Written by the agent (sync), read by the slow path. */
@@ -104,7 +108,7 @@ struct {
 LNT_MAP_COUNTERS(drops, LNT_DROP_MAX);
 LNT_MAP_COUNTERS(counters, LNT_CNT_MAX);
 
-/* Drops as they happen. Written by the programs, read by linnetctl monitor. */
+/* Drops and verdicts as they happen. Written by the programs, read by the agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 256 * 1024);

@@ -40,7 +40,7 @@ static __always_inline bool addr_is_on_link(const struct in6_addr *addr)
 	if (addr_is_link_local(addr) || addr_is_multicast(addr))
 		return true;
 	peer = bpf_map_lookup_elem(&peers, addr);
-	return peer && peer->identity == LNT_ID_HOST;
+	return peer && lnt_id_kind(peer->identity) == LNT_ID_HOST;
 }
 
 /* A pod tells the host an address of its own, or a link-local one, which mean nothing elsewhere. */

@@ -39,6 +39,8 @@ static __always_inline int slow_act(struct __sk_buff *ctx, struct scratch *s, st
 	if (f->action == LNT_ACT_DROP) {
 		s->why.src_identity = f->src_identity;
 		s->why.dst_identity = f->dst_identity;
+		s->why.rule = f->rule;
+		s->why.direction = f->reason == LNT_DROP_POLICY_EGRESS;
 		return slow_drop(ctx, s, f->reason);
 	}
 	if (!flow_mac_ok(ctx, f))
@@ -82,7 +84,7 @@ static __noinline void recall(struct scratch *s, const struct lnt_flow *f)
 
 	__builtin_memset(&s->kept, 0, sizeof(s->kept));
 	s->kept.valid = 1;
-	s->kept.host = f->src_identity == LNT_ID_HOST;
+	s->kept.host = lnt_id_kind(f->src_identity) == LNT_ID_HOST;
 	s->kept.slot = f->slot;
 	*o = *k;
 	if (!(f->flags & LNT_F_REPLY)) {
@@ -135,6 +137,7 @@ static __always_inline int redecide(
 		*n = *f;
 		n->action = LNT_ACT_DROP;
 		n->reason = (__u8)r;
+		n->rule = s->why.rule;
 		n->epoch = epoch;
 	} else {
 		*n = f->flags & LNT_F_REPLY ? s->d.reply : s->d.fwd;

@@ -165,7 +165,11 @@ void bed_allow(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity
 	uint16_t port, uint32_t prefixlen);
 void bed_deny(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity, uint8_t proto,
 	uint16_t port, uint32_t prefixlen);
+/* Of @pod's policy, for all protocols; the rule's number is its order. */
+void bed_rule(struct bed *b, int pod, unsigned table, uint32_t identity, uint32_t order,
+	enum lnt_verdict verdict);
 void bed_disallow(struct bed *b); /* all of all policies */
+void bed_block(struct bed *b, const char *cidr, uint32_t identity);
 /* A service at VIP with one backend, or with none for @backend < 0. */
 void bed_service(struct bed *b, uint8_t proto, uint16_t port, int backend, uint16_t backend_port);
 /* A frontend for clients from outside, with one backend unless that is negative. */
@@ -194,6 +198,8 @@ struct bed_outside {
 void bed_outside_service(struct bed *b, const struct bed_outside *svc, uint32_t maglev_size);
 void bed_no_tables(struct bed *b);
 void bed_bump(struct bed *b); /* raises the epoch */
+/* What is told from now on (enum lnt_tell); raises the epoch. bed_reset(): nothing. */
+void bed_tell(struct bed *b, uint32_t what);
 void bed_sweep(struct bed *b, struct lnt_sweep *s);
 
 /* The event of the last drop. Returns false when there is none. */

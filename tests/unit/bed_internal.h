@@ -24,6 +24,7 @@ struct bed {
 	uint8_t host_mac[BED_DEVICES][6];
 	int family; /* 4 or 6 */
 	uint32_t epoch;
+	uint32_t tell;
 	struct pkt in, out;
 	bool is_ip;
 	struct lnt_event event;

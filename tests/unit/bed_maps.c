@@ -108,7 +108,7 @@ unsigned bed_flows(const struct bed *b)
 
 /* --- what the agent writes -------------------------------------------------------------------- */
 
-#define IDENTITY(who) (LNT_ID_FIRST + (uint32_t)(who))
+#define IDENTITY(who) (LNT_ID_POD + 1 + (uint32_t)(who))
 
 uint32_t bed_identity(int who)
 {
@@ -182,7 +182,7 @@ void bed_allow(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity
 	struct lnt_policy_key k = {.prefixlen = prefixlen,
 		.policy_id = 1 + (uint32_t)pod,
 		.identity = identity,
-		.direction = (__u8)dir,
+		.table = (__u8)dir,
 		.proto = proto,
 		.port = htons(port)};
 
@@ -195,11 +195,35 @@ void bed_deny(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity,
 	struct lnt_policy_key k = {.prefixlen = prefixlen,
 		.policy_id = 1 + (uint32_t)pod,
 		.identity = identity,
-		.direction = (__u8)dir,
+		.table = (__u8)dir,
 		.proto = proto,
 		.port = htons(port)};
 
 	rule(b, &k, LNT_DENY);
+}
+
+void bed_rule(struct bed *b, int pod, unsigned table, uint32_t identity, uint32_t order,
+	enum lnt_verdict verdict)
+{
+	struct lnt_policy_key k = {.prefixlen = LNT_POLICY_ALL,
+		.policy_id = 1 + (uint32_t)pod,
+		.identity = identity,
+		.table = (__u8)table};
+	struct lnt_policy_value v = {.order = order, .rule = order, .verdict = (__u8)verdict};
+
+	put(b->skel->maps.policy, &k, &v);
+}
+
+void bed_block(struct bed *b, const char *cidr, uint32_t identity)
+{
+	struct lnt_peer_value v = {.identity = identity};
+	struct lnt_cidr_key k = {};
+	struct lnt_prefix p;
+
+	assert_int_equal(lnt_prefix_parse(cidr, &p), 0);
+	k.prefixlen = 128 - lnt_addr_bits(&p.addr) + p.len;
+	k.addr = p.addr;
+	put(b->skel->maps.blocks, &k, &v);
 }
 
 void bed_disallow(struct bed *b)
@@ -303,10 +327,16 @@ void bed_no_tables(struct bed *b)
 
 void bed_bump(struct bed *b)
 {
-	struct lnt_state s = {.epoch = ++b->epoch};
+	struct lnt_state s = {.epoch = ++b->epoch, .tell = b->tell};
 	uint32_t zero = 0;
 
 	put(b->skel->maps.state, &zero, &s);
+}
+
+void bed_tell(struct bed *b, uint32_t what)
+{
+	b->tell = what;
+	bed_bump(b);
 }
 
 void bed_sweep(struct bed *b, struct lnt_sweep *s)
@@ -341,11 +371,13 @@ void bed_reset(struct bed *b, int family)
 {
 	struct bpf_map *const dynamic[] = {b->skel->maps.flows, b->skel->maps.pending,
 		b->skel->maps.frags, b->skel->maps.endpoints, b->skel->maps.devices,
-		b->skel->maps.peers, b->skel->maps.cidrs, b->skel->maps.policy,
-		b->skel->maps.services, b->skel->maps.backends, b->skel->maps.ranges,
-		b->skel->maps.xdp_out, b->skel->maps.maglev, b->skel->maps.affinity_map};
+		b->skel->maps.peers, b->skel->maps.blocks, b->skel->maps.cidrs,
+		b->skel->maps.policy, b->skel->maps.services, b->skel->maps.backends,
+		b->skel->maps.ranges, b->skel->maps.xdp_out, b->skel->maps.maglev,
+		b->skel->maps.affinity_map};
 
 	b->family = family;
+	b->tell = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(dynamic); i++)
 		empty(dynamic[i]);
 	for (int pod = A; pod < N_PODS; pod++)

@@ -210,6 +210,8 @@ struct lnt_netpol *build_policy(const char *ns, const char *name, const char *po
 {
 	struct lnt_netpol *p = new_object(sizeof(*p), LNT_KIND_NETWORKPOLICY, ns, name);
 
+	p->tier = LNT_TIER_NETWORK;
+
 	build_selector(pods, &p->pods);
 	p->ingress = types & BUILD_INGRESS;
 	p->egress = types & BUILD_EGRESS;

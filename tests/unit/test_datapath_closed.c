@@ -164,23 +164,36 @@ static void side_spoofed(void **state)
 	UP(b, udp(b, VIA(B), SIDE, 1000, B, 80));
 }
 
+/* A drop of TCP port 80 from A to B by B's policy. */
+static void dropped(struct bed *b, struct lnt_event *ret_event, uint16_t sport)
+{
+	struct lnt_flow_key k = bed_key(b, FROM(A), A, sport, B, 80, IPPROTO_TCP);
+	struct in6_addr target = bed_addr(b, B);
+
+	assert_false(bed_event(b, ret_event));
+	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(A), A, sport, B, 80, SYN));
+	assert_true(bed_event(b, ret_event));
+	assert_memory_equal(&ret_event->key, &k, sizeof(k));
+	assert_memory_equal(&ret_event->target, &target, sizeof(target));
+	assert_int_equal(ret_event->target_port, htons(80));
+	assert_int_equal(ret_event->kind, LNT_EVENT_DROP);
+	assert_int_equal(ret_event->reason, LNT_DROP_POLICY_INGRESS);
+	assert_int_equal(ret_event->direction, LNT_INGRESS);
+	assert_int_equal(ret_event->src_identity, bed_identity(A));
+	assert_int_equal(ret_event->dst_identity, bed_identity(B));
+	assert_int_equal(ret_event->policy_id, 1 + B);
+	assert_int_equal(ret_event->ifindex, bed_ifindex(b, A));
+}
+
 static void told_why(void **state)
 {
 	struct bed *b = *state;
 	struct lnt_event ev;
-	struct lnt_flow_key k = bed_key(b, FROM(A), A, 1000, B, 80, IPPROTO_TCP);
 
+	bed_tell(b, LNT_TELL_DROPS);
 	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
-	assert_false(bed_event(b, &ev));
-	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(A), A, 1000, B, 80, SYN));
-	assert_true(bed_event(b, &ev));
-	assert_memory_equal(&ev.key, &k, sizeof(k));
-	assert_int_equal(ev.reason, LNT_DROP_POLICY_INGRESS);
-	assert_int_equal(ev.direction, LNT_INGRESS);
-	assert_int_equal(ev.src_identity, bed_identity(A));
-	assert_int_equal(ev.dst_identity, bed_identity(B));
-	assert_int_equal(ev.policy_id, 1 + B);
-	assert_int_equal(ev.ifindex, bed_ifindex(b, A));
+	dropped(b, &ev, 1000);
+	assert_int_equal(ev.rule, 0);
 	bed_bump(b);
 	bed_endpoint(b, B, 0);
 	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, SYN));
@@ -197,6 +210,36 @@ static void told_why(void **state)
 	assert_int_equal(ev.policy_id, 0);
 }
 
+static void told_the_rule(void **state)
+{
+	struct bed *b = *state;
+	struct lnt_event ev;
+
+	bed_tell(b, LNT_TELL_DROPS | LNT_TELL_ALLOWS);
+	bed_endpoint(b, B, LNT_EP_ADMIN_INGRESS);
+	bed_rule(b, B, LNT_INGRESS | LNT_POLICY_ADMIN, LNT_ID_ANY, 5, LNT_DENY);
+	dropped(b, &ev, 1000);
+	assert_int_equal(ev.rule, 5);
+	bed_rule(b, B, LNT_INGRESS | LNT_POLICY_ADMIN, bed_identity(A), 4, LNT_ALLOW);
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, SYN));
+	assert_true(bed_event(b, &ev));
+	/* A's side has no policy, but a verdict too; the last told is B's. */
+	assert_int_equal(ev.kind, LNT_EVENT_ALLOW);
+	assert_int_equal(ev.direction, LNT_INGRESS);
+	assert_int_equal(ev.rule, 4);
+}
+
+/* Nobody listens: drops are counted and nothing else. */
+static void told_nobody(void **state)
+{
+	struct bed *b = *state;
+	struct lnt_event ev;
+
+	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
+	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(A), A, 1000, B, 80, SYN));
+	assert_false(bed_event(b, &ev));
+}
+
 static const struct CMUnitTest tests[] = {
 	BOTH("closed: an unknown device passes nothing", unknown_device),
 	BOTH("closed: a pod that is not programmed gets and sends nothing", new_pod),
@@ -210,6 +253,8 @@ static const struct CMUnitTest tests[] = {
 	BOTH("closed: the node's source off the wire is not the node", node_spoofed),
 	BOTH("closed: a local pod's source by another device is dropped", side_spoofed),
 	BOTH("drop: the event tells who, whom and which policy", told_why),
+	BOTH("drop: the event tells the rule", told_the_rule),
+	BOTH("drop: nothing is told to nobody", told_nobody),
 };
 
 int main(void)

@@ -95,13 +95,13 @@ static void wildcards(void **state)
 	DROPS(b, LNT_DROP_POLICY_INGRESS, ping(b, FROM(A), A, B, 1));
 }
 
-/* The longest match for the peer decides, also where it denies what anybody may. */
-static void longest_match(void **state)
+/* Of one peer the longest match, of the peer and anybody the lower order. */
+static void match_and_order(void **state)
 {
 	struct bed *b = *state;
 
-	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
-	bed_allow(b, B, LNT_INGRESS, LNT_ID_ANY, 0, 0, LNT_POLICY_ALL);
+	bed_endpoint(b, B, LNT_EP_BASELINE_INGRESS);
+	bed_rule(b, B, LNT_INGRESS, LNT_ID_ANY, 2, LNT_ALLOW);
 	bed_deny(b, B, LNT_INGRESS, bed_identity(A), IPPROTO_TCP, 80, LNT_POLICY_PORT);
 	DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(A), A, 1, B, 80, SYN));
 	SENT(b, tcp(b, FROM(A), A, 1, B, 81, SYN));
@@ -258,7 +258,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH("policy: isolated egress lets out what a rule names", egress),
 	BOTH("policy: both ends have to allow", both_ends),
 	BOTH("policy: port ranges, protocols and anybody", wildcards),
-	BOTH("policy: the longest match for the peer decides", longest_match),
+	BOTH("policy: the longest match for the peer decides", match_and_order),
 	BOTH("policy: the host and the pod itself are always allowed", host_and_self),
 	BOTH("policy: both ends have to allow what the host sends on", through_the_host),
 	BOTH("policy: a change reaches an established flow from both sides", change_reaches_flows),

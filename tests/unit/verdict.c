@@ -54,7 +54,7 @@ struct verdict verdict_of(const struct lnt_policy_state *s, enum lnt_direction d
 	const struct lnt_endpoint_value *v = verdict_endpoint(s, ep);
 	struct lnt_policy_key key = {
 		.prefixlen = LNT_POLICY_PORT,
-		.direction = (uint8_t)dir,
+		.table = (uint8_t)dir,
 		.proto = proto,
 		.port = htons(port),
 	};
@@ -93,7 +93,7 @@ static const char *check_policy(const struct lnt_policy_state *s)
 			return "bits beyond the prefix";
 		if (k->prefixlen != LNT_POLICY_ALL && !k->proto)
 			return "port of no protocol";
-		if (!k->policy_id || (k->identity != LNT_ID_ANY && k->identity < LNT_ID_FIRST))
+		if (!k->policy_id || (k->identity != LNT_ID_ANY && lnt_id_kind(k->identity) == 0))
 			return "number out of range";
 		if (en->value.verdict != LNT_ALLOW || !*lnt_policy_rule_name(s, en->value.rule))
 			return "entry without a rule";
