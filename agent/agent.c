@@ -217,6 +217,20 @@ static int turn_cluster(
 	return r ? r : pods;
 }
 
+static void note_policy(struct lnt_agent *a, const struct lnt_policy_name *policy,
+	enum lnt_notice_reason reason, const char *text)
+{
+	const struct lnt_notice n = {
+		.kind = policy->kind,
+		.ns = policy->ns,
+		.name = policy->name,
+		.reason = reason,
+		.text = text,
+	};
+
+	lnt_notices_add(&a->policy_notices, &n);
+}
+
 static void note(struct lnt_agent *a, const struct lnt_meta *obj, const char *text)
 {
 	const struct lnt_notice n = {
@@ -270,31 +284,55 @@ static int turn_netns(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 	return lnt_sync_netns(a->sync, entries, n, e, writes);
 }
 
+/* What of policies has no effect, and which do not fit. */
+static void note_policies(struct lnt_agent *a, const struct lnt_policy_state *state)
+{
+	size_t n_closed;
+	const uint32_t *closed = lnt_sync_closed(a->sync, &n_closed);
+
+	for (size_t i = 0; i < state->n_problems; i++)
+		note_policy(a, &state->problems[i].policy, LNT_NOTICE_UNSUPPORTED,
+			state->problems[i].text);
+	for (size_t i = 0, k = 0; i < state->n_sets; i++) {
+		const struct lnt_policy_set *set = &state->sets[i];
+
+		while (k < n_closed && closed[k] < set->policy_id)
+			k++;
+		for (size_t p = 0; k < n_closed && closed[k] == set->policy_id && p < set->n; p++)
+			note_policy(a, &state->set_policies[set->first + p],
+				LNT_NOTICE_NOT_PROGRAMMED,
+				"does not fit into the maps as a whole: pods that it selects are "
+				"closed");
+	}
+}
+
+static int compile_policy(
+	struct lnt_agent *a, struct lnt_err *e, struct lnt_policy_state *ret_state)
+{
+	_cleanup_free_ struct in6_addr *host_addrs = NULL;
+	struct lnt_policy_params params = {
+		.node_name = a->opt->node_name,
+		.eps = a->registry.eps,
+		.n_eps = a->registry.n,
+	};
+	int r = lnt_devices_host_addrs(a->nl, e, &host_addrs, &params.n_host_addrs);
+
+	params.host_addrs = host_addrs;
+	return r ? r : lnt_compile_policy(a->store, &params, e, ret_state);
+}
+
 static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 {
 	struct lnt_policy_state state = {};
-	int r;
+	int r = compile_policy(a, e, &state);
 
-	r = lnt_compile_policy(
-		a->store, a->opt->node_name, a->registry.eps, a->registry.n, e, &state);
-	if (!r) {
-		a->stats.identities = state.n_identities;
-		r = lnt_devices_add_host_peers(a->nl, &state, e);
-	}
-	for (size_t i = 0; !r && i < state.n_problems; i++) {
-		const struct lnt_meta policy = {
-			.kind = LNT_KIND_NETWORKPOLICY,
-			.ns = state.problems[i].ns,
-			.name = state.problems[i].name,
-		};
-
-		if (state.problems[i].applied)
-			note(a, &policy, state.problems[i].text);
-	}
+	if (r)
+		return r;
+	a->stats.identities = state.n_identities;
+	r = lnt_sync_policy(a->sync, &state, a->registry.eps, a->registry.n, e, writes);
+	note_policies(a, &state);
 	note_pods(a);
 	lnt_notices_end(&a->policy_notices);
-	if (!r)
-		r = lnt_sync_policy(a->sync, &state, a->registry.eps, a->registry.n, e, writes);
 	if (!r)
 		r = turn_netns(a, e, writes);
 	lnt_policy_state_clear(&state);
@@ -529,6 +567,7 @@ static void store_changed(void *ctx, const struct lnt_meta *obj, bool removed)
 		[LNT_KIND_SERVICE] = LNT_DIRTY_SERVICES,
 		[LNT_KIND_ENDPOINTSLICE] = LNT_DIRTY_SERVICES,
 		[LNT_KIND_NETWORKPOLICY] = LNT_DIRTY_POLICY,
+		[LNT_KIND_CLUSTERNETWORKPOLICY] = LNT_DIRTY_POLICY,
 	};
 
 	if (obj->kind == LNT_KIND_SERVICE)

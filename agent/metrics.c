@@ -98,6 +98,7 @@ static void write_objects(struct lnt_metric_out *out, const struct lnt_agent *a)
 		[LNT_KIND_SERVICE] = "Service",
 		[LNT_KIND_ENDPOINTSLICE] = "EndpointSlice",
 		[LNT_KIND_NETWORKPOLICY] = "NetworkPolicy",
+		[LNT_KIND_CLUSTERNETWORKPOLICY] = "ClusterNetworkPolicy",
 	};
 
 	for (unsigned i = 0; i < LNT_KIND_MAX; i++)

@@ -10,7 +10,8 @@
 struct build {
 	struct lnt_claims *claims;
 	struct lnt_identities *ids;
-	const char *node_name;
+	const struct lnt_policy_params *params;
+	uint32_t host; /* this node's base, LNT_NONE as long as it has not been met */
 };
 
 static int claim(struct build *b, const struct lnt_claim *c)
@@ -29,9 +30,13 @@ static int claim_node(void *ctx, const struct lnt_meta *obj)
 {
 	const struct lnt_node *node = (const struct lnt_node *)obj;
 	struct build *b = ctx;
-	bool own = strcmp(node->meta.name, b->node_name) == 0;
+	bool own = strcmp(node->meta.name, b->params->node_name) == 0;
 	struct lnt_claim c = {.rank = own ? LNT_CLAIM_HOST : LNT_CLAIM_NODE};
 
+	if (lnt_identities_node(b->ids, own ? LNT_ELEMENT_HOST : LNT_ELEMENT_NODE, node, &c.base))
+		return -ENOMEM;
+	if (own)
+		b->host = c.base;
 	for (size_t i = 0; i < node->n_addrs; i++) {
 		c.addr = node->addrs[i];
 		if (claim(b, &c))
@@ -39,6 +44,21 @@ static int claim_node(void *ctx, const struct lnt_meta *obj)
 	}
 	for (size_t i = 0; i < node->n_internal; i++) {
 		c.addr = node->internal[i];
+		if (claim(b, &c))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Kubernetes knows only some of this node's addresses. */
+static int claim_host(struct build *b)
+{
+	struct lnt_claim c = {.rank = LNT_CLAIM_HOST, .base = b->host};
+
+	if (c.base == LNT_NONE && lnt_identities_node(b->ids, LNT_ELEMENT_HOST, NULL, &c.base))
+		return -ENOMEM;
+	for (size_t i = 0; i < b->params->n_host_addrs; i++) {
+		c.addr = b->params->host_addrs[i];
 		if (claim(b, &c))
 			return -ENOMEM;
 	}
@@ -53,7 +73,7 @@ static int claim_pod(void *ctx, const struct lnt_meta *obj)
 
 	if (pod->host_network || pod->terminated || !pod->n_addrs)
 		return 0;
-	if (lnt_identities_add(b->ids, pod, &c.identity))
+	if (lnt_identities_pod(b->ids, pod, &c.base))
 		return -ENOMEM;
 	for (size_t i = 0; i < pod->n_addrs; i++) {
 		c.addr = pod->addrs[i];
@@ -63,16 +83,24 @@ static int claim_pod(void *ctx, const struct lnt_meta *obj)
 	return 0;
 }
 
+/* Of an endpoint whose pod is not known nothing may be believed. */
+static int base_of_local(struct build *b, const struct lnt_local *l, uint32_t *ret_base)
+{
+	*ret_base = LNT_NONE;
+	if (l->pod)
+		return lnt_identities_pod(b->ids, l->pod, ret_base);
+	return l->ep->pod_name[0] ? 0
+				  : lnt_identities_other(b->ids, LNT_ELEMENT_UNLABELLED, ret_base);
+}
+
 static int claim_locals(struct build *b, const struct lnt_locals *locals)
 {
 	for (size_t i = 0; i < locals->n; i++) {
 		const struct lnt_local *l = &locals->items[i];
-		struct lnt_claim c = {
-			.rank = LNT_CLAIM_LOCAL,
-			.identity = l->identity,
-			.local = l,
-		};
+		struct lnt_claim c = {.rank = LNT_CLAIM_LOCAL, .local = l};
 
+		if (base_of_local(b, l, &c.base))
+			return -ENOMEM;
 		for (unsigned a = 0; a < l->ep->n_addrs; a++) {
 			c.addr = l->ep->addrs[a];
 			if (claim(b, &c))
@@ -106,24 +134,41 @@ static int claim_cmp(const void *pa, const void *pb)
 	return r;
 }
 
-int lnt_claims_build(const struct lnt_store *st, const char *node_name,
+/* The first of those that claim an address has it. */
+static int settle(struct lnt_claims *cs, struct lnt_identities *ids)
+{
+	const struct lnt_blocks *blocks = &ids->rules->blocks;
+	size_t n = 0;
+
+	if (cs->n)
+		qsort(cs->items, cs->n, sizeof(*cs->items), claim_cmp);
+	for (size_t i = 0; i < cs->n; i++) {
+		struct lnt_claim *c = &cs->items[i];
+
+		if (n && IN6_ARE_ADDR_EQUAL(&cs->items[n - 1].addr, &c->addr))
+			continue;
+		if (c->base != LNT_NONE &&
+			lnt_identities_at(
+				ids, c->base, lnt_blocks_of(blocks, &c->addr), &c->identity))
+			return -ENOMEM;
+		cs->items[n++] = *c;
+	}
+	cs->n = n;
+	return 0;
+}
+
+int lnt_claims_build(const struct lnt_store *st, const struct lnt_policy_params *params,
 	const struct lnt_locals *locals, struct lnt_identities *ids, struct lnt_claims *ret_claims)
 {
 	struct lnt_claims cs = {};
-	struct build b = {.claims = &cs, .ids = ids, .node_name = node_name};
-	size_t n = 0;
+	struct build b = {.claims = &cs, .ids = ids, .params = params, .host = LNT_NONE};
 
-	if (lnt_store_each(st, LNT_KIND_NODE, claim_node, &b) || claim_locals(&b, locals) ||
-		lnt_store_each(st, LNT_KIND_POD, claim_pod, &b)) {
+	if (lnt_store_each(st, LNT_KIND_NODE, claim_node, &b) || claim_host(&b) ||
+		claim_locals(&b, locals) || lnt_store_each(st, LNT_KIND_POD, claim_pod, &b) ||
+		settle(&cs, ids)) {
 		lnt_claims_clear(&cs);
 		return -ENOMEM;
 	}
-	if (cs.n)
-		qsort(cs.items, cs.n, sizeof(*cs.items), claim_cmp);
-	for (size_t i = 0; i < cs.n; i++)
-		if (!n || !IN6_ARE_ADDR_EQUAL(&cs.items[n - 1].addr, &cs.items[i].addr))
-			cs.items[n++] = cs.items[i];
-	cs.n = n;
 	*ret_claims = cs;
 	return 0;
 }

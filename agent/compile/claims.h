@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Who has which address, where several say that they do: see lnt_compile_policy(). */
+#include "agent/compile/identity.h"
 #include "agent/compile/local.h"
 
 enum lnt_claim_rank {
@@ -13,7 +14,8 @@ enum lnt_claim_rank {
 struct lnt_claim {
 	struct in6_addr addr;
 	enum lnt_claim_rank rank;
-	uint32_t identity;	       /* of a pod, as index */
+	uint32_t base;		       /* of identities; LNT_NONE: nobody that is known */
+	uint32_t identity;	       /* of identities, index in their sets */
 	const struct lnt_local *local; /* LNT_CLAIM_LOCAL */
 	const struct lnt_meta *obj;    /* LNT_CLAIM_POD: the pod */
 };
@@ -23,7 +25,10 @@ struct lnt_claims {
 	size_t n, cap;
 };
 
-/* Collects the claims of nodes, @locals and pods, adding the pods to @ids. Returns 0 or -ENOMEM. */
-int lnt_claims_build(const struct lnt_store *st, const char *node_name,
+/*
+ * Collects the claims of nodes, of this node's devices, @locals and pods, adding to @ids who has an
+ * address. Returns 0 or -ENOMEM.
+ */
+int lnt_claims_build(const struct lnt_store *st, const struct lnt_policy_params *params,
 	const struct lnt_locals *locals, struct lnt_identities *ids, struct lnt_claims *ret_claims);
 void lnt_claims_clear(struct lnt_claims *cs);

@@ -22,6 +22,11 @@ struct lnt_peer_entry {
 	struct lnt_peer_value value;
 };
 
+struct lnt_block_entry {
+	struct lnt_cidr_key key;
+	struct lnt_peer_value value;
+};
+
 struct lnt_endpoint_entry {
 	struct in6_addr addr;
 	struct lnt_endpoint_value value;
@@ -41,30 +46,58 @@ struct lnt_rule_name {
 	char *name; /* "namespace/policy ingress[0]" */
 };
 
+/* A policy, for people. */
+struct lnt_policy_name {
+	enum lnt_kind kind;
+	enum lnt_tier tier;
+	const char *ns, *name; /* interned */
+	bool ingress, egress;  /* it speaks of these */
+};
+
 /* A part of a policy that has no effect; what it would have allowed stays denied. */
 struct lnt_policy_problem {
-	const char *ns, *name; /* of the policy, interned */
-	char *text;	       /* "egress[0].to[1].ipBlock: not supported, matches nothing" */
-	bool applied;	       /* the policy selects a pod of this node */
+	struct lnt_policy_name policy;
+	char *text; /* "egress[0].to[1].ipBlock: no prefix" */
+};
+
+/* The policies behind a policy id, in the order in which they are asked. */
+struct lnt_policy_set {
+	uint32_t policy_id;
+	size_t first, n; /* in lnt_policy_state.set_policies */
 };
 
 struct lnt_policy_state {
 	struct lnt_peer_entry *peers; /* pods and nodes of the cluster, by address */
 	size_t n_peers;
+	struct lnt_block_entry *blocks; /* outside the cluster; all others are LNT_ID_WORLD */
+	size_t n_blocks;
 	struct lnt_endpoint_entry *endpoints; /* local endpoints, by address */
 	size_t n_endpoints;
 	struct lnt_policy_entry *policy;
 	size_t n_policy;
 	struct lnt_rule_name *rules; /* sorted by number; those of policies that apply here */
 	size_t n_rules;
-	struct lnt_policy_problem *problems; /* of all policies, sorted by namespace and name */
+	struct lnt_policy_problem *problems; /* of those policies, in their order */
 	size_t n_problems;
-	uint32_t n_identities; /* that pods have */
+	struct lnt_policy_set *sets; /* sorted by policy id */
+	size_t n_sets;
+	struct lnt_policy_name *set_policies;
+	size_t n_set_policies;
+	uint32_t n_identities;
+};
+
+struct lnt_policy_params {
+	const char *node_name; /* this node */
+	const struct lnt_endpoint *eps;
+	size_t n_eps;
+	const struct in6_addr *host_addrs; /* of this node's devices, in any order */
+	size_t n_host_addrs;
+	bool audit; /* every endpoint is LNT_EP_AUDIT */
 };
 
 /*
- * Compiles identities and policies for the local endpoints @eps (NetworkPolicy,
- * networking.k8s.io/v1).
+ * Compiles identities and policies for the local endpoints: NetworkPolicies (networking.k8s.io/v1)
+ * and ClusterNetworkPolicies (policy.networking.k8s.io/v1alpha2).
  *
  * Endpoints: one whose pod is not in the store gets no entry, so that nothing passes until it is.
  * Its pod is the one of that namespace, name and, where both sides know one, UID; without UIDs a
@@ -77,22 +110,23 @@ struct lnt_policy_state {
  * ones unless they are a local endpoint still. An endpoint that lost its address has no entry for
  * it.
  *
- * Identities: the set of peer selectors (namespaceSelector or the policy's namespace, with
- * podSelector) of all policies that match the pod, and the numbers of its ports that egress rules
- * name. No namespaceSelector matches a namespace that the store does not have.
+ * Identities: the set of what rules of policies that apply here select a peer by: of a pod the peer
+ * selectors (namespaceSelector or the policy's namespace, with podSelector) and the numbers of its
+ * ports that egress rules name, of a node its labels, of every address the blocks that it is in. A
+ * namespaceSelector that is not empty matches no namespace that the store does not have.
  *
  * Policy ids: the policies (names and rules, not identities) that select the pod, and the numbers
  * of its ports that their ingress rules name. 0: none. A name that several ports of a pod have
  * means all of them.
  *
- * A policy that is not fully understood isolates the pods it selects and allows only by the parts
- * that are understood. ipBlock is not supported and matches nothing.
+ * Order: admin rules by priority, name of the policy and place in it, then NetworkPolicies, then,
+ * where none of these isolates, baseline rules. A policy that is not fully understood isolates the
+ * pods it selects and allows only by the parts that are understood.
  *
- * @node_name: this node. The state's strings are its own. Returns 0 or -ENOMEM.
+ * The state's strings are its own. Returns 0 or -ENOMEM.
  */
-int lnt_compile_policy(const struct lnt_store *st, const char *node_name,
-	const struct lnt_endpoint *eps, size_t n_eps, struct lnt_err *e,
-	struct lnt_policy_state *ret_state);
+int lnt_compile_policy(const struct lnt_store *st, const struct lnt_policy_params *params,
+	struct lnt_err *e, struct lnt_policy_state *ret_state);
 void lnt_policy_state_clear(struct lnt_policy_state *s);
 
 /* The name of lnt_policy_value.rule, or "" for a number that no rule has. Valid as long as @s. */

@@ -16,6 +16,7 @@ struct l4 {
 
 struct draft {
 	struct lnt_policy_key key;
+	uint32_t order;
 	uint32_t rule; /* in lnt_rules.items */
 };
 
@@ -74,7 +75,7 @@ static int push_named(struct build *b, uint32_t set, const struct lnt_netpol_por
 		if (v[i] < b->rules->n_policies)
 			continue;
 		f = &b->rules->named.facts[v[i] - b->rules->n_policies];
-		if (f->name == port->name && f->proto == port->proto &&
+		if (lnt_named_is(port, f->name, f->proto) &&
 			push_l4(b, LNT_POLICY_PORT, f->proto, f->port))
 			return -ENOMEM;
 	}
@@ -106,17 +107,22 @@ static int collect_ports(struct build *b, const struct lnt_rule *r, uint32_t set
 	return 0;
 }
 
+/* Adds the identities that have an element, as indexes, to b->peers. */
+static int push_having(struct build *b, uint32_t element)
+{
+	for (uint32_t k = b->ids->first[element]; k < b->ids->first[element + 1]; k++)
+		if (lnt_u32s_push(&b->peers, b->ids->having[k]))
+			return -ENOMEM;
+	return 0;
+}
+
 /* The identities that a rule's peers select, as indexes, into b->peers. */
 static int collect_peers(struct build *b, const struct lnt_rule *r)
 {
 	b->peers.n = 0;
-	for (uint32_t i = 0; i < r->n_peers; i++) {
-		uint32_t sel = b->rules->peers.v[r->first_peer + i];
-
-		for (uint32_t k = b->ids->first[sel]; k < b->ids->first[sel + 1]; k++)
-			if (lnt_u32s_push(&b->peers, b->ids->having[k]))
-				return -ENOMEM;
-	}
+	for (uint32_t i = 0; i < r->n_peers; i++)
+		if (push_having(b, b->rules->peers.v[r->first_peer + i]))
+			return -ENOMEM;
 	lnt_u32s_sort(&b->peers);
 	return 0;
 }
@@ -124,24 +130,32 @@ static int collect_peers(struct build *b, const struct lnt_rule *r)
 static int draft(
 	struct build *b, uint32_t rule, uint32_t policy_id, uint32_t identity, const struct l4 *l4)
 {
+	const struct lnt_rule *r = &b->rules->items[rule];
+
 	if (LNT_GROW(b->drafts, b->cap, b->n + 1))
 		return -ENOMEM;
 	b->drafts[b->n++] = (struct draft){
 		.key.prefixlen = l4->prefixlen,
 		.key.policy_id = policy_id,
 		.key.identity = identity,
-		.key.table = (uint8_t)b->rules->items[rule].dir,
+		.key.table = (uint8_t)(r->dir |
+			(r->policy->tier == LNT_TIER_ADMIN ? LNT_POLICY_ADMIN : 0)),
 		.key.proto = l4->proto,
 		.key.port = htons(l4->port),
+		.order = r->order,
 		.rule = rule,
 	};
 	return 0;
 }
 
+/* Whether a rule's peers, of which b->peers has those that are identities, include @identity. */
 static bool is_peer(const struct build *b, const struct lnt_rule *r, uint32_t identity)
 {
+	uint32_t kind = lnt_sets_at(&b->ids->sets, identity)[0];
 	size_t lo = 0, hi = b->peers.n;
 
+	if (lnt_rule_any_peer(r) || r->kinds & 1u << kind)
+		return true;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -150,7 +164,7 @@ static bool is_peer(const struct build *b, const struct lnt_rule *r, uint32_t id
 		else
 			hi = mid;
 	}
-	return lnt_rule_any_peer(r) || (lo < b->peers.n && b->peers.v[lo] == identity);
+	return lo < b->peers.n && b->peers.v[lo] == identity;
 }
 
 /* Egress to a named port: each identity has its own number for it. */
@@ -161,10 +175,10 @@ static int draft_named(
 	const struct lnt_named *nm = &b->rules->named;
 
 	for (uint32_t f = 0; f < nm->n_facts; f++) {
-		const struct l4 l4 = {LNT_POLICY_PORT, port->proto, nm->facts[f].port};
-		uint32_t element = (uint32_t)b->rules->peersels.n + f;
+		const struct l4 l4 = {LNT_POLICY_PORT, nm->facts[f].proto, nm->facts[f].port};
+		uint32_t element = lnt_rules_fact0(b->rules) + f;
 
-		if (nm->facts[f].name != port->name || nm->facts[f].proto != port->proto)
+		if (!lnt_named_is(port, nm->facts[f].name, nm->facts[f].proto))
 			continue;
 		for (uint32_t k = b->ids->first[element]; k < b->ids->first[element + 1]; k++) {
 			uint32_t id = b->ids->having[k];
@@ -177,6 +191,31 @@ static int draft_named(
 	return 0;
 }
 
+/* All peers of a rule, with the ports of one kind. */
+static int draft_peers(struct build *b, uint32_t rule, uint32_t policy_id, const struct l4 *l4)
+{
+	static const uint32_t kinds[] = {
+		[LNT_ELEMENT_HOST] = LNT_ID_HOST,
+		[LNT_ELEMENT_NODE] = LNT_ID_NODE,
+		[LNT_ELEMENT_POD] = LNT_ID_POD,
+	};
+	const struct lnt_rule *r = &b->rules->items[rule];
+
+	if (lnt_rule_any_peer(r))
+		return draft(b, rule, policy_id, LNT_ID_ANY, l4);
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		if (r->kinds & 1u << k && draft(b, rule, policy_id, kinds[k], l4))
+			return -ENOMEM;
+	for (size_t p = 0; p < b->peers.n; p++) {
+		uint32_t id = b->peers.v[p];
+
+		if (!(r->kinds & 1u << lnt_sets_at(&b->ids->sets, id)[0]) &&
+			draft(b, rule, policy_id, b->ids->numbers[id], l4))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int draft_rule(struct build *b, uint32_t rule, uint32_t set)
 {
 	const struct lnt_rule *r = &b->rules->items[rule];
@@ -184,13 +223,9 @@ static int draft_rule(struct build *b, uint32_t rule, uint32_t set)
 
 	if (collect_ports(b, r, set) || collect_peers(b, r))
 		return -ENOMEM;
-	for (size_t i = 0; i < b->n_l4; i++) {
-		if (lnt_rule_any_peer(r) && draft(b, rule, policy_id, LNT_ID_ANY, &b->l4[i]))
+	for (size_t i = 0; i < b->n_l4; i++)
+		if (draft_peers(b, rule, policy_id, &b->l4[i]))
 			return -ENOMEM;
-		for (size_t p = 0; p < b->peers.n; p++)
-			if (draft(b, rule, policy_id, b->ids->numbers[b->peers.v[p]], &b->l4[i]))
-				return -ENOMEM;
-	}
 	for (size_t i = 0; r->dir == LNT_EGRESS && i < r->rule->n_ports; i++) {
 		const struct lnt_netpol_port *port = &r->rule->ports[i];
 
@@ -201,27 +236,103 @@ static int draft_rule(struct build *b, uint32_t rule, uint32_t set)
 	return 0;
 }
 
+/* Baseline rules are never asked where NetworkPolicies isolate, which have their table then. */
+static bool is_asked(const struct lnt_rule *r, uint8_t flags)
+{
+	if (r->policy->tier != LNT_TIER_BASELINE)
+		return true;
+	return flags & (r->dir == LNT_INGRESS ? LNT_EP_BASELINE_INGRESS : LNT_EP_BASELINE_EGRESS);
+}
+
 static int draft_set(struct build *b, uint32_t set)
 {
+	uint8_t flags = lnt_locals_flags(b->locals, b->rules, set);
 	const uint32_t *v = lnt_sets_at(&b->locals->sets, set);
 
 	for (uint32_t i = 0; i < b->locals->sets.items[set].n; i++) {
 		if (v[i] >= b->rules->n_policies)
-			continue;
+			break;
 		for (uint32_t r = b->rules->first[v[i]]; r < b->rules->first[v[i] + 1]; r++)
-			if (draft_rule(b, r, set))
+			if (is_asked(&b->rules->items[r], flags) && draft_rule(b, r, set))
 				return -ENOMEM;
 	}
 	return 0;
 }
 
-static int draft_cmp(const void *pa, const void *pb)
+/* --- pruning ---------------------------------------------------------------------------------- */
+
+/* Protocol and port as one number of 24 bits, of which a key's prefix length counts those fixed. */
+static uint32_t l4_start(const struct draft *d)
+{
+	return (uint32_t)d->key.proto << 16 | ntohs(d->key.port);
+}
+
+static uint32_t l4_end(const struct draft *d)
+{
+	return l4_start(d) + (1u << (LNT_POLICY_PORT - d->key.prefixlen));
+}
+
+static bool same_table(const struct draft *a, const struct draft *b)
+{
+	return a->key.policy_id == b->key.policy_id && a->key.identity == b->key.identity &&
+		a->key.table == b->key.table;
+}
+
+/* By table, then each prefix before what is inside of it, then who goes first. */
+static int nest_cmp(const void *pa, const void *pb)
 {
 	const struct draft *a = pa, *b = pb;
-	int r = memcmp(&a->key, &b->key, sizeof(a->key));
 
-	return r ? r : (a->rule > b->rule) - (a->rule < b->rule);
+	if (a->key.policy_id != b->key.policy_id)
+		return a->key.policy_id < b->key.policy_id ? -1 : 1;
+	if (a->key.identity != b->key.identity)
+		return a->key.identity < b->key.identity ? -1 : 1;
+	if (a->key.table != b->key.table)
+		return a->key.table < b->key.table ? -1 : 1;
+	if (l4_start(a) != l4_start(b))
+		return l4_start(a) < l4_start(b) ? -1 : 1;
+	if (a->key.prefixlen != b->key.prefixlen)
+		return a->key.prefixlen < b->key.prefixlen ? -1 : 1;
+	if (a->order != b->order)
+		return a->order < b->order ? -1 : 1;
+	return (a->rule > b->rule) - (a->rule < b->rule);
 }
+
+/*
+ * Leaves out every draft inside of another of the same table that goes before it: it would never be
+ * asked, or worse, as the longer match it would be asked alone. Sorts the drafts.
+ */
+static void prune(struct build *b)
+{
+	const struct draft *around[LNT_POLICY_PORT - LNT_POLICY_ALL + 1];
+	size_t depth = 0, n = 0;
+
+	if (b->n)
+		qsort(b->drafts, b->n, sizeof(*b->drafts), nest_cmp);
+	for (size_t i = 0; i < b->n; i++) {
+		struct draft d = b->drafts[i];
+
+		while (depth &&
+			(!same_table(around[depth - 1], &d) ||
+				l4_end(around[depth - 1]) <= l4_start(&d)))
+			depth--;
+		/* Kept ones have lower orders the deeper they are. */
+		if (depth && around[depth - 1]->order <= d.order)
+			continue;
+		b->drafts[n] = d;
+		around[depth++] = &b->drafts[n++];
+	}
+	b->n = n;
+}
+
+static int key_cmp(const void *pa, const void *pb)
+{
+	const struct draft *a = pa, *b = pb;
+
+	return memcmp(&a->key, &b->key, sizeof(a->key));
+}
+
+/* --- rules' names ----------------------------------------------------------------------------- */
 
 static int name_cmp(const void *pa, const void *pb)
 {
@@ -230,14 +341,31 @@ static int name_cmp(const void *pa, const void *pb)
 	return (a->rule > b->rule) - (a->rule < b->rule);
 }
 
+/* "namespace/policy ingress[0]"; "cnp:policy egress[1] 'name'" of a ClusterNetworkPolicy. */
+static char *rule_text(const struct lnt_rule *r)
+{
+	const struct lnt_meta *meta = &r->policy->meta;
+	const char *dir = r->dir == LNT_INGRESS ? "ingress" : "egress";
+	char *text;
+	int n;
+
+	if (meta->kind == LNT_KIND_NETWORKPOLICY)
+		n = asprintf(&text, "%s/%s %s[%u]", meta->ns, meta->name, dir, r->rule->index);
+	else if (r->rule->name)
+		n = asprintf(&text, "cnp:%s %s[%u] '%s'", meta->name, dir, r->rule->index,
+			r->rule->name);
+	else
+		n = asprintf(&text, "cnp:%s %s[%u]", meta->name, dir, r->rule->index);
+	return n < 0 ? NULL : text;
+}
+
 static int name_rule(
 	struct build *b, struct lnt_numbers *nums, uint32_t rule, struct lnt_policy_state *s)
 {
-	const struct lnt_rule *r = &b->rules->items[rule];
 	struct lnt_rule_name *n = &s->rules[s->n_rules];
 
-	if (asprintf(&n->name, "%s/%s %s[%u]", r->policy->meta.ns, r->policy->meta.name,
-		    r->dir == LNT_INGRESS ? "ingress" : "egress", r->index) < 0)
+	n->name = rule_text(&b->rules->items[rule]);
+	if (!n->name)
 		return -ENOMEM;
 	s->n_rules++;
 	if (lnt_numbers_take(nums, lnt_hash_str(LNT_HASH_INIT, n->name), &n->rule))
@@ -267,6 +395,19 @@ static int name_rules(struct build *b, struct lnt_policy_state *s)
 	return 0;
 }
 
+static uint8_t verdict_of(const struct lnt_rule *r)
+{
+	switch (r->rule->action) {
+	case LNT_RULE_ACCEPT:
+		return LNT_ALLOW;
+	case LNT_RULE_PASS:
+		return LNT_PASS;
+	case LNT_RULE_DENY:
+		break;
+	}
+	return LNT_DENY;
+}
+
 int lnt_entries_build(const struct lnt_rules *rules, const struct lnt_identities *ids,
 	const struct lnt_locals *locals, struct lnt_policy_state *s)
 {
@@ -279,20 +420,17 @@ int lnt_entries_build(const struct lnt_rules *rules, const struct lnt_identities
 			return -ENOMEM;
 	if (!b.n)
 		return 0;
-	qsort(b.drafts, b.n, sizeof(*b.drafts), draft_cmp);
+	prune(&b);
+	qsort(b.drafts, b.n, sizeof(*b.drafts), key_cmp);
 	s->policy = calloc(b.n, sizeof(*s->policy));
 	if (!s->policy)
 		return -ENOMEM;
-	for (size_t i = 0; i < b.n; i++) {
-		if (i &&
-			memcmp(&b.drafts[i - 1].key, &b.drafts[i].key, sizeof(b.drafts[i].key)) ==
-				0)
-			continue;
+	for (size_t i = 0; i < b.n; i++)
 		s->policy[s->n_policy++] = (struct lnt_policy_entry){
 			.key = b.drafts[i].key,
-			.value = {.verdict = LNT_ALLOW, .rule = b.numbers[b.drafts[i].rule]},
+			.value = {.verdict = verdict_of(&rules->items[b.drafts[i].rule]),
+				.order = b.drafts[i].order,
+				.rule = b.numbers[b.drafts[i].rule]},
 		};
-	}
-	LNT_SHRINK(s->policy, s->n_policy);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Rules to map entries: each policy id's rules times the identities of their peers times ports. */
+#include "agent/compile/identity.h"
 #include "agent/compile/local.h"
 
 /*

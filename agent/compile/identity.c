@@ -53,7 +53,7 @@ static int push_facts(
 		uint32_t rank = lnt_named_rank(nm, &pod->ports[i]);
 
 		if (rank != LNT_NONE && nm->facts[rank].egress &&
-			lnt_u32s_push(to, (uint32_t)ids->rules->peersels.n + rank))
+			lnt_u32s_push(to, lnt_rules_fact0(ids->rules) + rank))
 			return -ENOMEM;
 	}
 	return 0;
@@ -87,44 +87,97 @@ static int make_key(struct lnt_identities *ids, const struct lnt_pod *pod, uint3
 }
 
 static int evaluate(
-	struct lnt_identities *ids, const struct lnt_pod *pod, uint32_t ns, uint32_t *ret_index)
+	struct lnt_identities *ids, const struct lnt_pod *pod, uint32_t ns, uint32_t *ret_base)
 {
 	const struct lnt_identities_ns *n = &ids->namespaces[ns];
 
 	if (lnt_peersels_match(&ids->rules->peersels, ids->scopes.v + n->first, n->n, &pod->labels,
-		    &ids->scratch, &ids->match) ||
-		push_facts(ids, pod, &ids->match))
+		    &ids->scratch, &ids->match))
+		return -ENOMEM;
+	for (size_t i = 0; i < ids->match.n; i++)
+		ids->match.v[i] += lnt_rules_peersel0(ids->rules);
+	if (lnt_u32s_push(&ids->match, LNT_ELEMENT_POD) || push_facts(ids, pod, &ids->match))
 		return -ENOMEM;
 	lnt_u32s_sort(&ids->match);
-	return lnt_sets_add(&ids->sets, ids->match.v, ids->match.n, ret_index, NULL);
+	return lnt_sets_add(&ids->bases, ids->match.v, ids->match.n, ret_base, NULL);
 }
 
-int lnt_identities_add(struct lnt_identities *ids, const struct lnt_pod *pod, uint32_t *ret_index)
+int lnt_identities_pod(struct lnt_identities *ids, const struct lnt_pod *pod, uint32_t *ret_base)
 {
-	uint32_t ns, group, index;
+	uint32_t ns, group, base;
 	bool new;
 
 	if (add_ns(ids, pod->meta.ns, &ns) || make_key(ids, pod, ns) ||
 		lnt_sets_add(&ids->groups, ids->key.v, ids->key.n, &group, &new))
 		return -ENOMEM;
-	if (new && (evaluate(ids, pod, ns, &index) || lnt_u32s_push(&ids->of_group, index)))
+	if (new && (evaluate(ids, pod, ns, &base) || lnt_u32s_push(&ids->of_group, base)))
 		return -ENOMEM;
-	*ret_index = ids->of_group.v[group];
+	*ret_base = ids->of_group.v[group];
 	return 0;
 }
 
-/* Content hashes of all elements, in a new array. */
-static uint64_t *element_hashes(const struct lnt_rules *rs, size_t n)
+int lnt_identities_node(struct lnt_identities *ids, enum lnt_element_kind kind,
+	const struct lnt_node *node, uint32_t *ret_base)
 {
-	uint64_t *hashes = calloc(n + 1, sizeof(*hashes));
+	if (!node)
+		return lnt_identities_other(ids, kind, ret_base);
+	if (lnt_selectors_match(&ids->rules->nodes, &node->labels, &ids->match))
+		return -ENOMEM;
+	for (size_t i = 0; i < ids->match.n; i++)
+		ids->match.v[i] =
+			lnt_rules_node0(ids->rules) + ids->rules->node_ranks[ids->match.v[i]];
+	if (lnt_u32s_push(&ids->match, kind))
+		return -ENOMEM;
+	lnt_u32s_sort(&ids->match);
+	return lnt_sets_add(&ids->bases, ids->match.v, ids->match.n, ret_base, NULL);
+}
 
-	if (!hashes)
-		return NULL;
-	for (size_t i = 0; i < rs->peersels.n; i++)
-		hashes[i] = rs->peersels.hashes[i];
-	for (size_t i = 0; i < rs->named.n_facts; i++)
-		hashes[rs->peersels.n + i] = lnt_named_hash(&rs->named.facts[i]);
-	return hashes;
+int lnt_identities_other(struct lnt_identities *ids, enum lnt_element_kind kind, uint32_t *ret_base)
+{
+	const uint32_t element = kind;
+
+	return lnt_sets_add(&ids->bases, &element, 1, ret_base, NULL);
+}
+
+static bool same_known(const void *ctx, uint32_t item, const void *key)
+{
+	const struct lnt_identities *ids = ctx;
+	const struct lnt_identities_known *want = key;
+
+	return ids->known[item].base == want->base && ids->known[item].blocks == want->blocks;
+}
+
+static int copy_set(const struct lnt_sets *from, uint32_t set, uint32_t plus, struct lnt_u32s *to)
+{
+	for (uint32_t i = 0; i < from->items[set].n; i++)
+		if (lnt_u32s_push(to, plus + lnt_sets_at(from, set)[i]))
+			return -ENOMEM;
+	return 0;
+}
+
+int lnt_identities_at(
+	struct lnt_identities *ids, uint32_t base, uint32_t blocks, uint32_t *ret_identity)
+{
+	struct lnt_identities_known want = {.base = base, .blocks = blocks};
+	uint64_t hash = lnt_hash_u64(lnt_hash_u64(LNT_HASH_INIT, base), blocks);
+	uint32_t item = lnt_index_get(&ids->by_base, hash, same_known, ids, &want);
+
+	if (item != LNT_NONE) {
+		*ret_identity = ids->known[item].identity;
+		return 0;
+	}
+	/* Elements of blocks come after all others: the sequence stays sorted. */
+	ids->match.n = 0;
+	if (copy_set(&ids->bases, base, 0, &ids->match) ||
+		copy_set(&ids->rules->blocks.sets, blocks, lnt_rules_block0(ids->rules),
+			&ids->match) ||
+		lnt_sets_add(&ids->sets, ids->match.v, ids->match.n, &want.identity, NULL) ||
+		LNT_GROW(ids->known, ids->cap_known, ids->n_known + 1) ||
+		lnt_index_put(&ids->by_base, hash, (uint32_t)ids->n_known))
+		return -ENOMEM;
+	ids->known[ids->n_known++] = want;
+	*ret_identity = want.identity;
+	return 0;
 }
 
 /* From each element to the identities that have it. */
@@ -147,15 +200,41 @@ static int invert(struct lnt_identities *ids, size_t n_elements)
 	return 0;
 }
 
+static uint32_t kind_bits(uint32_t element)
+{
+	switch (element) {
+	case LNT_ELEMENT_WORLD:
+		return LNT_ID_WORLD;
+	case LNT_ELEMENT_HOST:
+		return LNT_ID_HOST;
+	case LNT_ELEMENT_NODE:
+		return LNT_ID_NODE;
+	case LNT_ELEMENT_UNLABELLED:
+		return LNT_ID_UNLABELLED;
+	default:
+		return LNT_ID_POD;
+	}
+}
+
 int lnt_identities_seal(struct lnt_identities *ids)
 {
-	size_t n_elements = ids->rules->peersels.n + ids->rules->named.n_facts;
-	_cleanup_free_ uint64_t *hashes = element_hashes(ids->rules, n_elements);
+	size_t n_elements = lnt_rules_n_elements(ids->rules);
+	_cleanup_free_ uint64_t *hashes = calloc(n_elements, sizeof(*hashes));
 
-	if (!hashes || lnt_sets_number(&ids->sets, hashes, 1, ~LNT_ID_KIND_MASK, &ids->numbers))
+	if (!hashes)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < ids->sets.n; i++)
-		ids->numbers[i] |= LNT_ID_POD;
+	for (uint32_t i = 0; i < n_elements; i++)
+		hashes[i] = lnt_rules_element_hash(ids->rules, i);
+	if (lnt_sets_number(&ids->sets, hashes, 1, ~LNT_ID_KIND_MASK, &ids->numbers))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < ids->sets.n; i++) {
+		uint32_t kind = lnt_sets_at(&ids->sets, i)[0];
+
+		/* What nothing selects is the kind itself, but for pods: they are somebody. */
+		if (ids->sets.items[i].n == 1 && kind != LNT_ELEMENT_POD)
+			ids->numbers[i] = 0;
+		ids->numbers[i] |= kind_bits(kind);
+	}
 	return invert(ids, n_elements);
 }
 
@@ -166,6 +245,9 @@ void lnt_identities_clear(struct lnt_identities *ids)
 	lnt_u32s_clear(&ids->scopes);
 	lnt_sets_clear(&ids->groups);
 	lnt_u32s_clear(&ids->of_group);
+	lnt_sets_clear(&ids->bases);
+	free(ids->known);
+	lnt_index_clear(&ids->by_base);
 	lnt_sets_clear(&ids->sets);
 	lnt_u32s_clear(&ids->key);
 	lnt_u32s_clear(&ids->match);

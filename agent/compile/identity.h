@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Identities of pods: the set of peer selectors that match a pod and of facts about its ports that
- * egress rules ask for. Pods that agree in their namespace and in the labels that selectors mention
- * are looked at once. Pods are added first, then sealed, which gives out numbers.
+ * Identities: the set of all that rules select a peer by (the elements of rules.h). What a peer is
+ * wherever it is, its base, is found first: of pods that agree in their namespace and in the labels
+ * that selectors mention once for all. The blocks that an address of it lies in make an identity of
+ * that. When all are added they are sealed, which gives out numbers.
  */
 #include "agent/compile/rules.h"
 #include "agent/compile/sets.h"
@@ -19,12 +20,15 @@ struct lnt_identities {
 	struct lnt_index by_ns;
 	struct lnt_u32s scopes;
 	struct lnt_sets groups;	  /* of pods that cannot differ */
-	struct lnt_u32s of_group; /* index in sets, by group */
-	/*
-	 * The identities. Elements: ranks of peer selectors, then rules->peersels.n + ranks of
-	 * facts.
-	 */
-	struct lnt_sets sets;
+	struct lnt_u32s of_group; /* base, by group */
+	struct lnt_sets bases;	  /* of elements, all but blocks */
+	struct lnt_identities_known {
+		uint32_t base, blocks; /* a set of rules->blocks */
+		uint32_t identity;
+	} * known;
+	size_t n_known, cap_known;
+	struct lnt_index by_base;
+	struct lnt_sets sets; /* the identities, of elements */
 	struct lnt_u32s key, match, scratch;
 	/* Since lnt_identities_seal(): */
 	uint32_t *numbers; /* by index in sets */
@@ -32,8 +36,16 @@ struct lnt_identities {
 	uint32_t *having;  /* indexes in sets that have the element */
 };
 
-/* The index of a pod's identity in @ids->sets. Returns 0 or -ENOMEM. */
-int lnt_identities_add(struct lnt_identities *ids, const struct lnt_pod *pod, uint32_t *ret_index);
+/* The base of a pod, of a node (NULL: not known), or of all else. Return 0 or -ENOMEM. */
+int lnt_identities_pod(struct lnt_identities *ids, const struct lnt_pod *pod, uint32_t *ret_base);
+int lnt_identities_node(struct lnt_identities *ids, enum lnt_element_kind kind,
+	const struct lnt_node *node, uint32_t *ret_base);
+int lnt_identities_other(
+	struct lnt_identities *ids, enum lnt_element_kind kind, uint32_t *ret_base);
+
+/* The index in @ids->sets of what @base is at an address in @blocks. Returns 0 or -ENOMEM. */
+int lnt_identities_at(
+	struct lnt_identities *ids, uint32_t base, uint32_t blocks, uint32_t *ret_identity);
 
 int lnt_identities_seal(struct lnt_identities *ids);
 void lnt_identities_clear(struct lnt_identities *ids);

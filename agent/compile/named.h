@@ -29,6 +29,12 @@ struct lnt_named {
 	struct lnt_index by_fact;
 };
 
+/* Whether a rule's port means the port of that name; of any protocol where it says none. */
+static inline bool lnt_named_is(const struct lnt_netpol_port *port, const char *name, uint8_t proto)
+{
+	return port->name == name && (!port->proto || port->proto == proto);
+}
+
 /* Notes that a rule uses a name. Returns 0 or -ENOMEM. */
 int lnt_named_use(struct lnt_named *nm, enum lnt_direction dir, const char *name, uint8_t proto);
 

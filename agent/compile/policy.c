@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Policies and identities, start to end: rules (rules.c) tell what selectors and port names exist,
- * local endpoints (local.c) and addresses (claims.c) give their pods identities by these
- * (identity.c), and rules times identities are the entries (entries.c).
+ * Policies and identities, start to end: the policies that select a pod of this node (local.c) have
+ * rules (rules.c) with selectors, port names and blocks; by these all addresses of the cluster
+ * (claims.c) have identities (identity.c), and rules times identities are the entries (entries.c).
  */
 #include "agent/compile/claims.h"
 #include "agent/compile/compile.h"
@@ -12,52 +12,47 @@
 #include <errno.h>
 #include <string.h>
 
+struct parts {
+	struct lnt_rules rules;
+	struct lnt_locals locals;
+	struct lnt_identities ids;
+	struct lnt_claims claims;
+};
+
 static struct lnt_endpoint_value endpoint_value(
-	const struct lnt_local *l, const struct lnt_locals *locals, uint32_t identity)
+	const struct parts *p, const struct lnt_local *l, uint32_t identity)
 {
 	struct lnt_endpoint_value v = {
 		.ifindex = l->ep->host_ifindex,
 		.identity = identity,
-		.policy_id = l->policy == LNT_NONE ? 0 : locals->numbers[l->policy],
-		.flags = l->flags,
 	};
 
+	if (l->policy != LNT_NONE) {
+		v.policy_id = p->locals.numbers[l->policy];
+		v.flags = lnt_locals_flags(&p->locals, &p->rules, l->policy);
+	}
+	if (l->audit)
+		v.flags |= LNT_EP_AUDIT;
 	memcpy(v.mac, l->ep->mac, sizeof(v.mac));
 	memcpy(v.host_mac, l->ep->host_mac, sizeof(v.host_mac));
 	return v;
 }
 
-/* LNT_ID_ANY: nobody that is known. */
-static uint32_t claim_identity(const struct lnt_claim *c, const struct lnt_identities *ids)
+static int fill_addresses(const struct parts *p, struct lnt_policy_state *s)
 {
-	switch (c->rank) {
-	case LNT_CLAIM_HOST:
-		return LNT_ID_HOST;
-	case LNT_CLAIM_NODE:
-		return LNT_ID_NODE;
-	case LNT_CLAIM_LOCAL:
-		if (!c->local->pod)
-			return c->local->ep->pod_name[0] ? LNT_ID_ANY : LNT_ID_UNLABELLED;
-		return ids->numbers[c->identity];
-	case LNT_CLAIM_POD:
-		return ids->numbers[c->identity];
-	}
-	return LNT_ID_ANY;
-}
+	const struct lnt_claims *claims = &p->claims;
 
-static int fill_addresses(const struct lnt_claims *claims, const struct lnt_identities *ids,
-	const struct lnt_locals *locals, struct lnt_policy_state *s)
-{
 	s->peers = calloc(claims->n + 1, sizeof(*s->peers));
 	s->endpoints = calloc(claims->n + 1, sizeof(*s->endpoints));
 	if (!s->peers || !s->endpoints)
 		return -ENOMEM;
 	for (size_t i = 0; i < claims->n; i++) {
 		const struct lnt_claim *c = &claims->items[i];
-		uint32_t identity = claim_identity(c, ids);
+		uint32_t identity;
 
-		if (identity == LNT_ID_ANY)
+		if (c->base == LNT_NONE)
 			continue;
+		identity = p->ids.numbers[c->identity];
 		s->peers[s->n_peers++] = (struct lnt_peer_entry){
 			.addr = c->addr,
 			.value = {.identity = identity},
@@ -65,7 +60,7 @@ static int fill_addresses(const struct lnt_claims *claims, const struct lnt_iden
 		if (c->rank == LNT_CLAIM_LOCAL)
 			s->endpoints[s->n_endpoints++] = (struct lnt_endpoint_entry){
 				.addr = c->addr,
-				.value = endpoint_value(c->local, locals, identity),
+				.value = endpoint_value(p, c->local, identity),
 			};
 	}
 	LNT_SHRINK(s->peers, s->n_peers);
@@ -73,58 +68,171 @@ static int fill_addresses(const struct lnt_claims *claims, const struct lnt_iden
 	return 0;
 }
 
-static int fill_problems(
-	struct lnt_rules *rules, const struct lnt_locals *locals, struct lnt_policy_state *s)
+/* --- blocks ----------------------------------------------------------------------------------- */
+
+static int block_cmp(const void *a, const void *b)
 {
-	if (!rules->n_problems)
+	return memcmp(a, b, sizeof(struct lnt_cidr_key));
+}
+
+/* Whether an address of the prefix is somebody else than one just around it. */
+static bool matters(const struct lnt_blocks *bs, const struct lnt_blocks_node *n)
+{
+	/* IPv4 lies inside of ::/0, which says nothing of it. */
+	if (n->parent == LNT_NONE)
+		return n->set || lnt_addr_is4(&n->prefix.addr);
+	return n->set != bs->nodes[n->parent].set;
+}
+
+/* Before identities are sealed: all that addresses of the world may be. */
+static int add_blocks(struct parts *p, struct lnt_u32s *identities)
+{
+	uint32_t world, identity;
+
+	if (p->rules.blocks.n_nodes && lnt_identities_other(&p->ids, LNT_ELEMENT_WORLD, &world))
+		return -ENOMEM;
+	for (size_t i = 0; i < p->rules.blocks.n_nodes; i++)
+		if (lnt_identities_at(&p->ids, world, p->rules.blocks.nodes[i].set, &identity) ||
+			lnt_u32s_push(identities, identity))
+			return -ENOMEM;
+	return 0;
+}
+
+static int fill_blocks(
+	const struct parts *p, const struct lnt_u32s *identities, struct lnt_policy_state *s)
+{
+	const struct lnt_blocks *bs = &p->rules.blocks;
+
+	s->blocks = calloc(bs->n_nodes + 1, sizeof(*s->blocks));
+	if (!s->blocks)
+		return -ENOMEM;
+	for (size_t i = 0; i < bs->n_nodes; i++) {
+		const struct lnt_prefix *prefix = &bs->nodes[i].prefix;
+
+		if (!matters(bs, &bs->nodes[i]))
+			continue;
+		s->blocks[s->n_blocks++] = (struct lnt_block_entry){
+			.key.prefixlen = 128 - lnt_addr_bits(&prefix->addr) + prefix->len,
+			.key.addr = prefix->addr,
+			.value.identity = p->ids.numbers[identities->v[i]],
+		};
+	}
+	qsort(s->blocks, s->n_blocks, sizeof(*s->blocks), block_cmp);
+	LNT_SHRINK(s->blocks, s->n_blocks);
+	return 0;
+}
+
+/* --- what people want to know ----------------------------------------------------------------- */
+
+static struct lnt_policy_name name_of(const struct lnt_rules *rules, uint32_t policy)
+{
+	const struct lnt_netpol *p = lnt_rules_policy(rules, policy);
+
+	/* The policy may be gone from the store when this is read. */
+	return (struct lnt_policy_name){
+		.kind = p->meta.kind,
+		.ns = lnt_intern(p->meta.ns),
+		.name = lnt_intern(p->meta.name),
+		.tier = p->tier,
+		.ingress = p->ingress,
+		.egress = p->egress,
+	};
+}
+
+static int fill_problems(struct parts *p, struct lnt_policy_state *s)
+{
+	if (!p->rules.n_problems)
 		return 0;
-	s->problems = calloc(rules->n_problems, sizeof(*s->problems));
+	s->problems = calloc(p->rules.n_problems, sizeof(*s->problems));
 	if (!s->problems)
 		return -ENOMEM;
-	for (size_t i = 0; i < rules->n_problems; i++) {
-		struct lnt_rules_problem *from = &rules->problems[i];
-		const struct lnt_meta *meta = rules->policies[from->policy];
+	for (size_t i = 0; i < p->rules.n_problems; i++) {
+		struct lnt_rules_problem *from = &p->rules.problems[i];
 
-		/* The policy may be gone from the store when this is read. */
 		s->problems[s->n_problems++] = (struct lnt_policy_problem){
-			.ns = lnt_intern(meta->ns),
-			.name = lnt_intern(meta->name),
+			.policy = name_of(&p->rules, from->policy),
 			.text = TAKE_PTR(from->text),
-			.applied = locals->applied[from->policy],
 		};
 	}
 	return 0;
 }
 
-static int compile(const struct lnt_store *st, const char *node_name,
-	const struct lnt_endpoint *eps, size_t n_eps, struct lnt_policy_state *s)
+static int set_cmp(const void *pa, const void *pb)
 {
-	_cleanup_(lnt_rules_clear) struct lnt_rules rules = {};
-	_cleanup_(lnt_identities_clear) struct lnt_identities ids = {.st = st, .rules = &rules};
-	_cleanup_(lnt_locals_clear) struct lnt_locals locals = {};
-	_cleanup_(lnt_claims_clear) struct lnt_claims claims = {};
+	const struct lnt_policy_set *a = pa, *b = pb;
 
-	if (lnt_rules_build(st, &rules) ||
-		lnt_locals_build(st, node_name, eps, n_eps, &rules, &ids, &locals) ||
-		lnt_claims_build(st, node_name, &locals, &ids, &claims) ||
-		lnt_identities_seal(&ids) || fill_addresses(&claims, &ids, &locals, s) ||
-		lnt_entries_build(&rules, &ids, &locals, s))
-		return -ENOMEM;
-	s->n_identities = (uint32_t)ids.sets.n;
-	return fill_problems(&rules, &locals, s);
+	return (a->policy_id > b->policy_id) - (a->policy_id < b->policy_id);
 }
 
-int lnt_compile_policy(const struct lnt_store *st, const char *node_name,
-	const struct lnt_endpoint *eps, size_t n_eps, struct lnt_err *e,
-	struct lnt_policy_state *ret_state)
+static int fill_sets(const struct parts *p, struct lnt_policy_state *s)
+{
+	const struct lnt_sets *sets = &p->locals.sets;
+
+	s->sets = calloc(sets->n + 1, sizeof(*s->sets));
+	s->set_policies = calloc(sets->pool.n + 1, sizeof(*s->set_policies));
+	if (!s->sets || !s->set_policies)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < sets->n; i++) {
+		struct lnt_policy_set *set = &s->sets[s->n_sets++];
+
+		*set = (struct lnt_policy_set){
+			.policy_id = p->locals.numbers[i],
+			.first = s->n_set_policies,
+		};
+		for (uint32_t k = 0; k < sets->items[i].n; k++) {
+			uint32_t policy = lnt_sets_at(sets, i)[k];
+
+			if (policy >= p->rules.n_policies)
+				break;
+			s->set_policies[s->n_set_policies++] = name_of(&p->rules, policy);
+			set->n++;
+		}
+	}
+	qsort(s->sets, s->n_sets, sizeof(*s->sets), set_cmp);
+	return 0;
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static int compile_parts(const struct lnt_store *st, const struct lnt_policy_params *params,
+	struct parts *p, struct lnt_policy_state *s)
+{
+	_cleanup_(lnt_u32s_clear) struct lnt_u32s blocks = {};
+
+	if (lnt_rules_list(st, &p->rules) || lnt_locals_select(st, params, &p->rules, &p->locals) ||
+		lnt_rules_read(&p->rules, st, p->locals.applied) ||
+		lnt_locals_number(&p->locals, &p->rules) ||
+		lnt_claims_build(st, params, &p->locals, &p->ids, &p->claims) ||
+		add_blocks(p, &blocks) || lnt_identities_seal(&p->ids) || fill_addresses(p, s) ||
+		fill_blocks(p, &blocks, s) ||
+		lnt_entries_build(&p->rules, &p->ids, &p->locals, s) || fill_sets(p, s))
+		return -ENOMEM;
+	s->n_identities = (uint32_t)p->ids.sets.n;
+	return fill_problems(p, s);
+}
+
+int lnt_compile_policy(const struct lnt_store *st, const struct lnt_policy_params *params,
+	struct lnt_err *e, struct lnt_policy_state *ret_state)
 {
 	_cleanup_(lnt_policy_state_clear) struct lnt_policy_state s = {};
+	struct parts p = {.ids = {.st = st, .rules = &p.rules}};
+	int r = compile_parts(st, params, &p, &s);
 
-	if (compile(st, node_name, eps, n_eps, &s))
-		return lnt_err_sys(e, -ENOMEM, "compile policies");
+	lnt_claims_clear(&p.claims);
+	lnt_identities_clear(&p.ids);
+	lnt_locals_clear(&p.locals);
+	lnt_rules_clear(&p.rules);
+	if (r)
+		return lnt_err_sys(e, r, "compile policies");
 	*ret_state = s;
 	s = (struct lnt_policy_state){};
 	return 0;
+}
+
+static void unname(struct lnt_policy_name *n)
+{
+	lnt_unintern(n->ns);
+	lnt_unintern(n->name);
 }
 
 void lnt_policy_state_clear(struct lnt_policy_state *s)
@@ -132,10 +240,14 @@ void lnt_policy_state_clear(struct lnt_policy_state *s)
 	for (size_t i = 0; i < s->n_rules; i++)
 		free(s->rules[i].name);
 	for (size_t i = 0; i < s->n_problems; i++) {
-		lnt_unintern(s->problems[i].ns);
-		lnt_unintern(s->problems[i].name);
+		unname(&s->problems[i].policy);
 		free(s->problems[i].text);
 	}
+	for (size_t i = 0; i < s->n_set_policies; i++)
+		unname(&s->set_policies[i]);
+	free(s->sets);
+	free(s->set_policies);
+	free(s->blocks);
 	free(s->peers);
 	free(s->endpoints);
 	free(s->policy);

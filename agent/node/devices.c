@@ -93,45 +93,30 @@ void lnt_devices_config(const struct lnt_options *opt, const struct lnt_node_dev
 	*ret_cfg = cfg;
 }
 
-static int peer_compare(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct in6_addr));
-}
-
 static bool is_host_addr(const struct lnt_ifaddr *a)
 {
 	return !IN6_IS_ADDR_LINKLOCAL(&a->addr) && a->scope != RT_SCOPE_LINK;
 }
 
-int lnt_devices_add_host_peers(struct lnt_nl *nl, struct lnt_policy_state *state, struct lnt_err *e)
+int lnt_devices_host_addrs(
+	struct lnt_nl *nl, struct lnt_err *e, struct in6_addr **ret_addrs, size_t *ret_n)
 {
 	_cleanup_free_ struct lnt_ifaddr *addrs = NULL;
-	struct lnt_peer_entry *peers;
-	size_t n_addrs = 0, n = state->n_peers;
+	struct in6_addr *host;
+	size_t n_addrs = 0, n = 0;
 	int r;
 
 	r = lnt_addr_dump(nl, 0, e, &addrs, &n_addrs);
 	if (r)
 		return r;
-	peers = reallocarray(state->peers, n + n_addrs + 1, sizeof(*peers));
-	if (!peers)
+	host = calloc(n_addrs + 1, sizeof(*host));
+	if (!host)
 		return lnt_err_sys(e, -ENOMEM, "node addresses");
-	state->peers = peers;
-	for (size_t i = 0; i < n_addrs; i++) {
-		if (!is_host_addr(&addrs[i]) ||
-			bsearch(&addrs[i].addr, peers, state->n_peers, sizeof(*peers),
-				peer_compare))
-			continue;
-		peers[n].addr = addrs[i].addr;
-		peers[n++].value.identity = LNT_ID_HOST;
-	}
-	qsort(peers, n, sizeof(*peers), peer_compare);
-	/* An address may stand on several devices. */
-	state->n_peers = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (!i || peer_compare(&peers[i], &peers[state->n_peers - 1]))
-			peers[state->n_peers++] = peers[i];
-	}
+	for (size_t i = 0; i < n_addrs; i++)
+		if (is_host_addr(&addrs[i]))
+			host[n++] = addrs[i].addr;
+	*ret_addrs = host;
+	*ret_n = n;
 	return 0;
 }
 

@@ -24,11 +24,11 @@ void lnt_devices_config(const struct lnt_options *opt, const struct lnt_node_dev
 	const struct in6_addr *own_addrs, size_t n_own, struct lnt_config *ret_cfg);
 
 /*
- * Adds every routable address of the node's devices as LNT_ID_HOST to @state->peers, keeping it
- * sorted: Kubernetes knows only some of them. Addresses that are there already stay as they are.
+ * Every routable address of the node's devices, of which Kubernetes knows only some, in a new array
+ * that the caller frees.
  */
-int lnt_devices_add_host_peers(
-	struct lnt_nl *nl, struct lnt_policy_state *state, struct lnt_err *e);
+int lnt_devices_host_addrs(
+	struct lnt_nl *nl, struct lnt_err *e, struct in6_addr **ret_addrs, size_t *ret_n);
 
 /*
  * The addresses where NodePorts are served, sorted by memcmp(), in a new array that the caller

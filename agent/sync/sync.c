@@ -20,10 +20,12 @@ int lnt_sync_new(const char *bpf_root, struct lnt_err *e, struct lnt_sync **ret_
 	if (!s)
 		return lnt_err_sys(e, -ENOMEM, "start sync");
 	s->maps = (struct lnt_maps)LNT_MAPS_NONE;
+	s->blocks.last_first = true;
 	r = lnt_maps_open(bpf_root, e, &s->maps);
 	if (r)
 		return r;
 	if ((r = lnt_table_read(&s->peers, "peers", s->maps.peers, e)) ||
+		(r = lnt_table_read(&s->blocks, "blocks", s->maps.blocks, e)) ||
 		(r = lnt_table_read(&s->endpoints, "endpoints", s->maps.endpoints, e)) ||
 		(r = lnt_table_read(&s->devices, "devices", s->maps.devices, e)) ||
 		(r = lnt_table_read(&s->policy, "policy", s->maps.policy, e)) ||
@@ -40,11 +42,13 @@ void lnt_sync_free(struct lnt_sync *s)
 	if (!s)
 		return;
 	lnt_table_clear(&s->peers);
+	lnt_table_clear(&s->blocks);
 	lnt_table_clear(&s->endpoints);
 	lnt_table_clear(&s->devices);
 	lnt_table_clear(&s->policy);
 	lnt_table_clear(&s->cidrs);
 	lnt_table_clear(&s->netns);
+	lnt_u32s_clear(&s->closed);
 	lnt_sync_services_clear(&s->svc);
 	lnt_maps_close(&s->maps);
 	free(s);

@@ -18,12 +18,18 @@ int lnt_sync_new(const char *bpf_root, struct lnt_err *e, struct lnt_sync **ret_
 void lnt_sync_free(struct lnt_sync *s);
 
 /*
- * Brings peers, policy, endpoints and devices to @want. @eps gives the devices' MACs. Failures
- * leave out what did not fit (which closes, never opens) and are returned after all else was
- * written. *ret_writes counts entries written and deleted.
+ * Brings peers, blocks, policy, endpoints and devices to @want. @eps gives the devices' MACs. Where
+ * something did not fit, the pods that it concerns are closed; the failure is returned after all
+ * else was written. *ret_writes counts entries written and deleted.
  */
 int lnt_sync_policy(struct lnt_sync *s, const struct lnt_policy_state *want,
 	const struct lnt_endpoint *eps, size_t n_eps, struct lnt_err *e, size_t *ret_writes);
+
+/*
+ * The policy ids whose pods are closed (LNT_EP_CLOSED) since the last lnt_sync_policy(), because
+ * the policy does not fit; ascending, valid until the next.
+ */
+const uint32_t *lnt_sync_closed(const struct lnt_sync *s, size_t *ret_n);
 
 /* Whether each address of @ep is in the endpoint map with its device and MAC. */
 bool lnt_sync_has_endpoint(const struct lnt_sync *s, const struct lnt_endpoint *ep);

@@ -92,17 +92,24 @@ void lnt_table_clear(struct lnt_table *t)
 int lnt_table_put(const struct lnt_table *have, const void *want, size_t n, struct lnt_err *e,
 	size_t *ret_changed)
 {
-	size_t changed = 0, h = 0;
+	size_t changed = 0, h = have->last_first ? have->n : 0;
 	int first = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const uint8_t *w = item(have, want, i);
-		int c = 1;
+		const uint8_t *w = item(have, want, have->last_first ? n - 1 - i : i);
+		const uint8_t *old = NULL;
 
-		while (h < have->n &&
-			(c = memcmp(item(have, have->items, h), w, have->key_size)) < 0)
-			h++;
-		if (h < have->n && !c && !memcmp(item(have, have->items, h), w, item_size(have)))
+		if (have->last_first) {
+			while (h && memcmp(item(have, have->items, h - 1), w, have->key_size) > 0)
+				h--;
+			old = h ? item(have, have->items, h - 1) : NULL;
+		} else {
+			while (h < have->n &&
+				memcmp(item(have, have->items, h), w, have->key_size) < 0)
+				h++;
+			old = h < have->n ? item(have, have->items, h) : NULL;
+		}
+		if (old && !memcmp(old, w, item_size(have)))
 			continue;
 		if (!bpf_map_update_elem(have->fd, w, w + have->key_size, BPF_ANY))
 			changed++;

@@ -16,7 +16,9 @@ struct lnt_table {
 	int fd;		  /* the map; not owned */
 	uint32_t key_size;
 	uint32_t value_size;
-	uint8_t *items; /* owned */
+	bool last_first; /* the last keys are put first (and deleted last): longer prefixes of a
+			    trie */
+	uint8_t *items;	 /* owned */
 	size_t n;
 };
 

@@ -165,6 +165,15 @@ void build_node(struct lnt_store *st, const char *name, const char *addrs, const
 	build_put(st, node);
 }
 
+void build_node_labels(struct lnt_store *st, const char *name, const char *labels)
+{
+	struct lnt_node *node =
+		(struct lnt_node *)lnt_store_get(st, LNT_KIND_NODE, "", lnt_intern(name));
+
+	each(labels, add_label, &node->labels);
+	lnt_labels_normalize(&node->labels);
+}
+
 struct lnt_pod *build_pod(const char *ns, const char *name, const char *labels, const char *addrs)
 {
 	struct lnt_pod *pod = new_object(sizeof(*pod), LNT_KIND_POD, ns, name);
@@ -211,18 +220,46 @@ struct lnt_netpol *build_policy(const char *ns, const char *name, const char *po
 	struct lnt_netpol *p = new_object(sizeof(*p), LNT_KIND_NETWORKPOLICY, ns, name);
 
 	p->tier = LNT_TIER_NETWORK;
-
 	build_selector(pods, &p->pods);
 	p->ingress = types & BUILD_INGRESS;
 	p->egress = types & BUILD_EGRESS;
 	return p;
 }
 
+struct lnt_netpol *build_cnp(
+	const char *name, enum lnt_tier tier, unsigned priority, const char *namespaces)
+{
+	struct lnt_netpol *p = new_object(sizeof(*p), LNT_KIND_CLUSTERNETWORKPOLICY, "", name);
+
+	p->tier = tier;
+	p->priority = (uint16_t)priority;
+	build_selector(namespaces, &p->namespaces);
+	return p;
+}
+
 struct lnt_netpol_rule *build_rule(struct lnt_netpol *p, enum lnt_direction dir)
 {
+	struct lnt_netpol_rule *r;
+
 	if (dir == LNT_INGRESS)
-		return append(&p->ingress_rules, &p->n_ingress_rules, sizeof(*p->ingress_rules));
-	return append(&p->egress_rules, &p->n_egress_rules, sizeof(*p->egress_rules));
+		r = append(&p->ingress_rules, &p->n_ingress_rules, sizeof(*r));
+	else
+		r = append(&p->egress_rules, &p->n_egress_rules, sizeof(*r));
+	r->index = (uint32_t)((dir == LNT_INGRESS ? p->n_ingress_rules : p->n_egress_rules) - 1);
+	return r;
+}
+
+struct lnt_netpol_rule *build_action(
+	struct lnt_netpol *p, enum lnt_direction dir, enum lnt_rule_action action)
+{
+	struct lnt_netpol_rule *r = build_rule(p, dir);
+
+	r->action = action;
+	if (dir == LNT_INGRESS)
+		p->ingress = true;
+	else
+		p->egress = true;
+	return r;
 }
 
 void build_peer(struct lnt_netpol_rule *r, const char *namespaces, const char *pods)
@@ -235,12 +272,29 @@ void build_peer(struct lnt_netpol_rule *r, const char *namespaces, const char *p
 	build_selector(pods ? pods : "", &peer->pods);
 }
 
-void build_block(struct lnt_netpol_rule *r, const char *cidr)
+static void add_except(void *ctx, char *part)
+{
+	struct lnt_netpol_peer *peer = ctx;
+
+	*(struct lnt_prefix *)append(&peer->except, &peer->n_except, sizeof(*peer->except)) =
+		build_prefix(part);
+}
+
+void build_block(struct lnt_netpol_rule *r, const char *cidr, const char *except)
 {
 	struct lnt_netpol_peer *peer = append(&r->peers, &r->n_peers, sizeof(*peer));
 
 	peer->has_block = true;
 	peer->block = build_prefix(cidr);
+	each(except, add_except, peer);
+}
+
+void build_nodes(struct lnt_netpol_rule *r, const char *labels)
+{
+	struct lnt_netpol_peer *peer = append(&r->peers, &r->n_peers, sizeof(*peer));
+
+	peer->has_nodes = true;
+	build_selector(labels, &peer->nodes);
 }
 
 void build_port(struct lnt_netpol_rule *r, uint8_t proto, const char *port)

@@ -28,6 +28,9 @@ void build_ns(struct lnt_store *st, const char *name, const char *labels);
 /* @addrs are InternalIPs, at most one per family. @cidrs: "10.1.0.0/24,fd00:1::/64". */
 void build_node(struct lnt_store *st, const char *name, const char *addrs, const char *cidrs);
 
+/* Adds labels to a node that is in the store. */
+void build_node_labels(struct lnt_store *st, const char *name, const char *labels);
+
 struct lnt_pod *build_pod(const char *ns, const char *name, const char *labels, const char *addrs);
 void build_pod_port(struct lnt_pod *pod, const char *name, uint8_t proto, uint16_t port);
 /* build_pod() and build_put(). */
@@ -39,10 +42,18 @@ struct lnt_endpoint build_endpoint(const char *ns, const char *name, const char 
 
 /* @types: enum build_types. */
 struct lnt_netpol *build_policy(const char *ns, const char *name, const char *pods, unsigned types);
+/* A ClusterNetworkPolicy for all pods of these namespaces. */
+struct lnt_netpol *build_cnp(
+	const char *name, enum lnt_tier tier, unsigned priority, const char *namespaces);
 /* The rule is valid until the next one of the same policy is made. */
 struct lnt_netpol_rule *build_rule(struct lnt_netpol *p, enum lnt_direction dir);
+/* A rule of a ClusterNetworkPolicy. */
+struct lnt_netpol_rule *build_action(
+	struct lnt_netpol *p, enum lnt_direction dir, enum lnt_rule_action action);
 void build_peer(struct lnt_netpol_rule *r, const char *namespaces, const char *pods);
-void build_block(struct lnt_netpol_rule *r, const char *cidr);
+/* @except: "10.1.0.0/16,10.2.0.0/16", "" for none. */
+void build_block(struct lnt_netpol_rule *r, const char *cidr, const char *except);
+void build_nodes(struct lnt_netpol_rule *r, const char *labels);
 /* @port: "80", "80-90", "http", or "" for all of the protocol. */
 void build_port(struct lnt_netpol_rule *r, uint8_t proto, const char *port);
 

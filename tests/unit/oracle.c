@@ -69,6 +69,9 @@ static bool peer_matches(const struct question *q, const struct lnt_netpol *poli
 		return false;
 	if (!peer->has_namespaces)
 		return !strcmp(q->peer->meta.ns, policy->meta.ns);
+	/* Empty: all of them, known or not. */
+	if (!peer->namespaces.n_reqs)
+		return true;
 	ns = (const struct lnt_namespace *)lnt_store_get(
 		q->st, LNT_KIND_NAMESPACE, "", q->peer->meta.ns);
 	return ns && selects(&peer->namespaces, &ns->labels);

@@ -69,10 +69,8 @@ static inline void remote(
 
 static inline void compile(struct fixture *f)
 {
-	struct lnt_err e = {};
-
 	lnt_policy_state_clear(&f->s);
-	assert_int_equal(lnt_compile_policy(f->st, NODE, f->eps, f->n_eps, &e, &f->s), 0);
+	assert_int_equal(verdict_compile(f->st, NODE, f->eps, f->n_eps, &f->s), 0);
 	if (verdict_check(&f->s))
 		fail_msg("%s", verdict_check(&f->s));
 }

@@ -10,6 +10,7 @@ static void identity_is_what_selectors_see(void **state)
 {
 	struct fixture *f = *state;
 
+	local(f, "a", "web", "", "10.0.0.1");
 	remote(f, "a", "p1", "app=x,hash=1", "10.0.9.1");
 	remote(f, "a", "p2", "app=x,hash=2", "10.0.9.2");
 	remote(f, "a", "p3", "app=y,hash=3", "10.0.9.3");
@@ -225,7 +226,7 @@ static void nothing(void **state)
 	_cleanup_(lnt_policy_state_clear) struct lnt_policy_state s = {};
 	struct lnt_store *st = lnt_store_new(NULL, NULL);
 
-	assert_int_equal(lnt_compile_policy(st, NODE, f->eps, 0, NULL, &s), 0);
+	assert_int_equal(verdict_compile(st, NODE, f->eps, 0, &s), 0);
 	assert_int_equal(s.n_peers + s.n_endpoints + s.n_policy + s.n_rules + s.n_problems, 0);
 	lnt_store_free(st);
 }

@@ -119,9 +119,7 @@ static void random_rule(struct lnt_netpol_rule *r, uint64_t *rng)
 
 		random_selector(rng, ns_keys, ARRAY_SIZE(ns_keys), sel[0], sizeof(sel[0]));
 		random_selector(rng, pod_keys, ARRAY_SIZE(pod_keys), sel[1], sizeof(sel[1]));
-		if (!kind)
-			build_block(r, "10.0.0.0/24");
-		else
+		if (kind)
 			build_peer(r, kind < 5 ? sel[0] : NULL, kind > 2 ? sel[1] : NULL);
 	}
 	for (unsigned n = roll(rng, 4); n; n--) {
@@ -201,6 +199,9 @@ static void compare(const struct cluster *c, const struct lnt_policy_state *s,
 		{IPPROTO_ICMP, 0}};
 	const struct lnt_pod *pod = pod_of(c, ep);
 
+	/* The node itself is no peer that policies could name. */
+	if (lnt_id_kind(verdict_identity(s, addr)) == LNT_ID_HOST)
+		return;
 	for (size_t i = 0; i < ARRAY_SIZE(l4); i++) {
 		bool in = verdict_of(s, LNT_INGRESS, &ep->addrs[0], addr, l4[i].proto, l4[i].port)
 				  .allowed;
@@ -270,13 +271,12 @@ static void random_clusters(void **state)
 	print_message("SEED=%llu ROUNDS=%u\n", (unsigned long long)seed, rounds);
 	for (unsigned i = 0; i < rounds; i++, seed++) {
 		struct lnt_policy_state s = {}, again = {};
-		struct lnt_err e = {};
 		struct cluster c, d;
 
 		random_cluster(&c, seed, false);
 		random_cluster(&d, seed, true);
-		assert_int_equal(lnt_compile_policy(c.st, NODE, c.eps, c.n_eps, &e, &s), 0);
-		assert_int_equal(lnt_compile_policy(d.st, NODE, d.eps, d.n_eps, &e, &again), 0);
+		assert_int_equal(verdict_compile(c.st, NODE, c.eps, c.n_eps, &s), 0);
+		assert_int_equal(verdict_compile(d.st, NODE, d.eps, d.n_eps, &again), 0);
 		if (verdict_check(&s))
 			fail_msg("SEED=%llu: %s", (unsigned long long)seed, verdict_check(&s));
 		if (!verdict_same(&s, &again))

@@ -5,6 +5,7 @@
  */
 #include "agent/compile/compile.h"
 #include "tests/unit/build.h"
+#include "tests/unit/verdict.h"
 
 #include <malloc.h>
 #include <setjmp.h>
@@ -105,14 +106,13 @@ static void scale_policy(enum shape shape)
 	size_t before = heap(), model, after;
 	struct lnt_store *st = lnt_store_new(NULL, NULL);
 	struct lnt_policy_state s = {};
-	struct lnt_err e = {};
 	double t;
 
 	put_pods(st, shape, eps);
 	put_policies(st, shape);
 	model = heap();
 	t = now_ms();
-	assert_int_equal(lnt_compile_policy(st, "n1", eps, LOCAL, &e, &s), 0);
+	assert_int_equal(verdict_compile(st, "n1", eps, LOCAL, &s), 0);
 	t = now_ms() - t;
 	after = heap();
 	print_message("%s: %.1f ms, %zu peers, %zu entries, %zu rules; model %zu KiB, state %zu "

@@ -4,6 +4,19 @@
 
 #include <string.h>
 
+int verdict_compile(const struct lnt_store *st, const char *node_name,
+	const struct lnt_endpoint *eps, size_t n_eps, struct lnt_policy_state *ret_state)
+{
+	const struct lnt_policy_params params = {
+		.node_name = node_name,
+		.eps = eps,
+		.n_eps = n_eps,
+	};
+	struct lnt_err e = {};
+
+	return lnt_compile_policy(st, &params, &e, ret_state);
+}
+
 const struct lnt_endpoint_value *verdict_endpoint(
 	const struct lnt_policy_state *s, const struct in6_addr *addr)
 {
@@ -13,12 +26,29 @@ const struct lnt_endpoint_value *verdict_endpoint(
 	return NULL;
 }
 
+static uint32_t block_identity(const struct lnt_policy_state *s, const struct in6_addr *addr)
+{
+	const struct lnt_block_entry *best = NULL;
+
+	for (size_t i = 0; i < s->n_blocks; i++) {
+		const struct lnt_block_entry *b = &s->blocks[i];
+		unsigned bits = b->key.prefixlen, bytes = bits / 8;
+		uint8_t mask = (uint8_t)(0xff00 >> bits % 8);
+
+		if (!memcmp(&b->key.addr, addr, bytes) &&
+			(!mask || !((b->key.addr.s6_addr[bytes] ^ addr->s6_addr[bytes]) & mask)) &&
+			(!best || bits > best->key.prefixlen))
+			best = b;
+	}
+	return best ? best->value.identity : LNT_ID_WORLD;
+}
+
 uint32_t verdict_identity(const struct lnt_policy_state *s, const struct in6_addr *addr)
 {
 	for (size_t i = 0; i < s->n_peers; i++)
 		if (!memcmp(&s->peers[i].addr, addr, sizeof(*addr)))
 			return s->peers[i].value.identity;
-	return LNT_ID_WORLD;
+	return block_identity(s, addr);
 }
 
 /* Whether the first bits of the data after prefixlen are equal, as in the kernel's trie. */
@@ -47,33 +77,68 @@ static const struct lnt_policy_value *lookup(
 	return best ? &best->value : NULL;
 }
 
-struct verdict verdict_of(const struct lnt_policy_state *s, enum lnt_direction dir,
-	const struct in6_addr *ep, const struct in6_addr *peer, uint8_t proto, uint16_t port)
+/* What a table says of a peer; NULL: nothing. */
+static const struct lnt_policy_value *ask(const struct lnt_policy_state *s, uint32_t policy_id,
+	unsigned table, uint32_t identity, uint8_t proto, uint16_t port)
 {
-	uint8_t isolated = dir == LNT_INGRESS ? LNT_EP_ISOLATED_INGRESS : LNT_EP_ISOLATED_EGRESS;
-	const struct lnt_endpoint_value *v = verdict_endpoint(s, ep);
+	const uint32_t peers[] = {identity, lnt_id_kind(identity), LNT_ID_ANY};
 	struct lnt_policy_key key = {
 		.prefixlen = LNT_POLICY_PORT,
-		.table = (uint8_t)dir,
+		.policy_id = policy_id,
+		.table = (uint8_t)table,
 		.proto = proto,
 		.port = htons(port),
 	};
-	const struct lnt_policy_value *found;
+	const struct lnt_policy_value *best = NULL, *v;
+
+	for (int i = 0; i < 3; i++) {
+		key.identity = peers[i];
+		v = lookup(s, &key);
+		if (v && (!best || v->order < best->order))
+			best = v;
+	}
+	return best;
+}
+
+static struct verdict say(
+	const struct lnt_policy_state *s, bool allowed, const struct lnt_policy_value *by)
+{
+	return (struct verdict){allowed, by ? lnt_policy_rule_name(s, by->rule) : ""};
+}
+
+struct verdict verdict_of(const struct lnt_policy_state *s, enum lnt_direction dir,
+	const struct in6_addr *ep, const struct in6_addr *peer, uint8_t proto, uint16_t port)
+{
+	static const struct {
+		uint8_t admin, isolated, baseline;
+	} flags[] = {
+		[LNT_INGRESS] = {LNT_EP_ADMIN_INGRESS, LNT_EP_ISOLATED_INGRESS,
+			LNT_EP_BASELINE_INGRESS},
+		[LNT_EGRESS] = {LNT_EP_ADMIN_EGRESS, LNT_EP_ISOLATED_EGRESS,
+			LNT_EP_BASELINE_EGRESS},
+	};
+	const struct lnt_endpoint_value *v = verdict_endpoint(s, ep);
+	uint32_t identity = verdict_identity(s, peer);
+	bool host = lnt_id_kind(identity) == LNT_ID_HOST;
+	const struct lnt_policy_value *by;
 
 	if (!v)
-		return (struct verdict){false, ""};
-	if (!(v->flags & isolated))
-		return (struct verdict){true, ""};
-	key.policy_id = v->policy_id;
-	key.identity = verdict_identity(s, peer);
-	found = lookup(s, &key);
-	if (!found) {
-		key.identity = LNT_ID_ANY;
-		found = lookup(s, &key);
+		return say(s, false, NULL);
+	if (host && dir == LNT_INGRESS)
+		return say(s, true, NULL);
+	if (v->flags & flags[dir].admin) {
+		by = ask(s, v->policy_id, dir | LNT_POLICY_ADMIN, identity, proto, port);
+		if (by && by->verdict != LNT_PASS)
+			return say(s, by->verdict == LNT_ALLOW, by);
 	}
-	if (!found || found->verdict != LNT_ALLOW)
-		return (struct verdict){false, ""};
-	return (struct verdict){true, lnt_policy_rule_name(s, found->rule)};
+	if (v->flags & flags[dir].isolated) {
+		by = ask(s, v->policy_id, dir, identity, proto, port);
+		return say(s, host || by, host ? NULL : by);
+	}
+	if (!(v->flags & flags[dir].baseline))
+		return say(s, true, NULL);
+	by = ask(s, v->policy_id, dir, identity, proto, port);
+	return say(s, !by || by->verdict != LNT_DENY, by);
 }
 
 static const char *check_policy(const struct lnt_policy_state *s)
@@ -95,8 +160,10 @@ static const char *check_policy(const struct lnt_policy_state *s)
 			return "port of no protocol";
 		if (!k->policy_id || (k->identity != LNT_ID_ANY && lnt_id_kind(k->identity) == 0))
 			return "number out of range";
-		if (en->value.verdict != LNT_ALLOW || !*lnt_policy_rule_name(s, en->value.rule))
+		if (en->value.verdict > LNT_PASS || !*lnt_policy_rule_name(s, en->value.rule))
 			return "entry without a rule";
+		if (!en->value.order && en->value.verdict != LNT_ALLOW)
+			return "a NetworkPolicy denies";
 	}
 	return NULL;
 }
@@ -114,8 +181,8 @@ const char *verdict_check(const struct lnt_policy_state *s)
 
 		if (verdict_identity(s, &s->endpoints[i].addr) != v->identity)
 			return "endpoint and peer differ";
-		if (!v->policy_id != !v->flags)
-			return "policy id without isolation, or isolation without";
+		if (!v->policy_id && v->flags & ~LNT_EP_AUDIT)
+			return "flags without a policy";
 	}
 	for (size_t i = 0; i < s->n_rules; i++)
 		if (!s->rules[i].rule || (i && s->rules[i - 1].rule >= s->rules[i].rule))
@@ -131,6 +198,7 @@ static bool same(const void *a, size_t n_a, const void *b, size_t n_b, size_t si
 bool verdict_same(const struct lnt_policy_state *a, const struct lnt_policy_state *b)
 {
 	if (!same(a->peers, a->n_peers, b->peers, b->n_peers, sizeof(*a->peers)) ||
+		!same(a->blocks, a->n_blocks, b->blocks, b->n_blocks, sizeof(*a->blocks)) ||
 		!same(a->endpoints, a->n_endpoints, b->endpoints, b->n_endpoints,
 			sizeof(*a->endpoints)) ||
 		!same(a->policy, a->n_policy, b->policy, b->n_policy, sizeof(*a->policy)) ||
@@ -141,7 +209,7 @@ bool verdict_same(const struct lnt_policy_state *a, const struct lnt_policy_stat
 			strcmp(a->rules[i].name, b->rules[i].name) != 0)
 			return false;
 	for (size_t i = 0; i < a->n_problems; i++)
-		if (strcmp(a->problems[i].name, b->problems[i].name) != 0 ||
+		if (strcmp(a->problems[i].policy.name, b->problems[i].policy.name) != 0 ||
 			strcmp(a->problems[i].text, b->problems[i].text) != 0)
 			return false;
 	return true;
