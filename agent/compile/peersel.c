@@ -154,7 +154,8 @@ int lnt_peersels_scopes(const struct lnt_peersels *ps, const char *ns,
 	uint32_t local = find_local(ps, ns);
 
 	ret->n = 0;
-	if (labels && lnt_selectors_match(&ps->namespaces, labels, ret))
+	if (labels ? lnt_selectors_match(&ps->namespaces, labels, ret)
+		   : lnt_selectors_match_all(&ps->namespaces, ret))
 		return -ENOMEM;
 	for (size_t i = 0; i < ret->n; i++)
 		ret->v[i] *= 2;

@@ -36,7 +36,7 @@ int lnt_peersels_seal(struct lnt_peersels *ps);
 
 /*
  * The scopes that a namespace lies in, ascending. @labels NULL: not known, then only the scope of
- * its name. Returns 0 or -ENOMEM.
+ * its name and that of all namespaces. Returns 0 or -ENOMEM.
  */
 int lnt_peersels_scopes(const struct lnt_peersels *ps, const char *ns,
 	const struct lnt_labels *labels, struct lnt_u32s *ret);

@@ -184,6 +184,16 @@ int lnt_selectors_match(
 	return 0;
 }
 
+int lnt_selectors_match_all(const struct lnt_selectors *s, struct lnt_u32s *ret)
+{
+	ret->n = 0;
+	for (size_t i = 0; i < s->unfiled.n; i++)
+		if (!s->items[s->unfiled.v[i]].sel->n_reqs && lnt_u32s_push(ret, s->unfiled.v[i]))
+			return -ENOMEM;
+	lnt_u32s_sort(ret);
+	return 0;
+}
+
 void lnt_selectors_clear(struct lnt_selectors *s)
 {
 	for (size_t i = 0; i < s->n; i++)

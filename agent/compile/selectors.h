@@ -35,6 +35,9 @@ int lnt_selectors_add(struct lnt_selectors *s, const struct lnt_selector *sel, u
 int lnt_selectors_match(
 	const struct lnt_selectors *s, const struct lnt_labels *labels, struct lnt_u32s *ret);
 
+/* The same for labels that are not known: what matches whatever they are. */
+int lnt_selectors_match_all(const struct lnt_selectors *s, struct lnt_u32s *ret);
+
 /* The index of an interned label key in @s->keys, or LNT_NONE when no selector mentions it. */
 uint32_t lnt_selectors_key(const struct lnt_selectors *s, const char *key);
 
