@@ -104,7 +104,8 @@ uint64_t lnt_decode_version(const char *s)
 
 static bool is_namespaced(enum lnt_kind kind)
 {
-	return kind != LNT_KIND_NAMESPACE && kind != LNT_KIND_NODE;
+	return kind != LNT_KIND_NAMESPACE && kind != LNT_KIND_NODE &&
+		kind != LNT_KIND_CLUSTERNETWORKPOLICY;
 }
 
 int lnt_decode_key(
@@ -182,7 +183,7 @@ static int decode_body(
 {
 	switch (kind) {
 	case LNT_KIND_NAMESPACE:
-		return lnt_decode_labels(json, e, &((struct lnt_namespace *)obj)->labels);
+		return lnt_decode_namespace(json, e, (struct lnt_namespace *)obj);
 	case LNT_KIND_NODE:
 		return lnt_decode_node(json, e, (struct lnt_node *)obj);
 	case LNT_KIND_POD:
@@ -194,6 +195,7 @@ static int decode_body(
 	case LNT_KIND_NETWORKPOLICY:
 		return lnt_decode_netpol(json, e, (struct lnt_netpol *)obj);
 	case LNT_KIND_CLUSTERNETWORKPOLICY:
+		return lnt_decode_cnp(json, e, (struct lnt_netpol *)obj);
 	case LNT_KIND_MAX:
 		break;
 	}
@@ -219,6 +221,7 @@ int lnt_decode(enum lnt_kind kind, const cJSON *json, struct lnt_err *e, struct 
 		[LNT_KIND_SERVICE] = sizeof(struct lnt_service),
 		[LNT_KIND_ENDPOINTSLICE] = sizeof(struct lnt_endpointslice),
 		[LNT_KIND_NETWORKPOLICY] = sizeof(struct lnt_netpol),
+		[LNT_KIND_CLUSTERNETWORKPOLICY] = sizeof(struct lnt_netpol),
 	};
 	struct lnt_meta *obj;
 	int r;

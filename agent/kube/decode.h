@@ -38,8 +38,8 @@ uint64_t lnt_decode_version(const char *s);
  *   -EINVAL it cannot be represented; an older version of it must not stay in use
  *   -ENOMEM
  *
- * A NetworkPolicy that can be named is always made; see decode_netpol.c for what becomes of the
- * parts that are not understood.
+ * A NetworkPolicy or ClusterNetworkPolicy that can be named is always made; see decode_netpol.c and
+ * decode_cnp.c for what becomes of the parts that are not understood.
  */
 int lnt_decode(enum lnt_kind kind, const cJSON *json, struct lnt_err *e, struct lnt_meta **ret_obj);
 
@@ -65,11 +65,13 @@ bool lnt_decode_is_key(const char *s);
 bool lnt_decode_is_value(const char *s);
 
 /* The decoders of each kind. @obj has its meta filled in; 0, -EINVAL with @e, or -ENOMEM. */
+int lnt_decode_namespace(const cJSON *json, struct lnt_err *e, struct lnt_namespace *obj);
 int lnt_decode_node(const cJSON *json, struct lnt_err *e, struct lnt_node *obj);
 int lnt_decode_pod(const cJSON *json, struct lnt_err *e, struct lnt_pod *obj);
 int lnt_decode_service(const cJSON *json, struct lnt_err *e, struct lnt_service *obj);
 int lnt_decode_slice(const cJSON *json, struct lnt_err *e, struct lnt_endpointslice *obj);
 int lnt_decode_netpol(const cJSON *json, struct lnt_err *e, struct lnt_netpol *obj);
+int lnt_decode_cnp(const cJSON *json, struct lnt_err *e, struct lnt_netpol *obj);
 
 /* metadata.labels. Absent: none. Anything that is no label makes it fail: -EINVAL. */
 int lnt_decode_labels(const cJSON *json, struct lnt_err *e, struct lnt_labels *ret_labels);

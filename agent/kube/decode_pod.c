@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pods and nodes: where they are, what they are called, which ports have names. */
+/* Pods, namespaces and nodes: where they are, what they are called, which ports have names. */
 #include "agent/kube/decode.h"
 #include "lib/cleanup.h"
 
@@ -9,6 +9,9 @@
 
 /* Whether a pod's sockets are turned to backends ("true"), or its packets are ("false"). */
 #define LNT_ANNOTATION_SOCKET_LB "linnet.io/socket-lb"
+
+/* Of namespaces: what policy denies their pods passes, and is told. */
+#define LNT_ANNOTATION_AUDIT "linnet.io/policy-audit"
 
 static bool same_family(const struct in6_addr *a, const struct in6_addr *b)
 {
@@ -134,18 +137,19 @@ static bool has_bandwidth(const cJSON *json)
 		lnt_json_get(annotations, "kubernetes.io/egress-bandwidth");
 }
 
-/* Any other text than these two is a mistake that is said, and changes nothing. */
-static bool is_opted_out(const cJSON *json, struct lnt_err *e)
+/*
+ * Whether annotation @name is @value. Any other text than true and false is a mistake that is said,
+ * and changes nothing.
+ */
+static bool is_annotated(const cJSON *json, const char *name, const char *value, struct lnt_err *e)
 {
 	const cJSON *annotations = lnt_json_get(lnt_json_get(json, "metadata"), "annotations");
-	const char *text = lnt_json_text(annotations, LNT_ANNOTATION_SOCKET_LB);
+	const char *text = lnt_json_text(annotations, name);
 
 	if (text && strcmp(text, "false") != 0 && strcmp(text, "true") != 0)
-		lnt_err_set(e, -EINVAL,
-			"annotation " LNT_ANNOTATION_SOCKET_LB ": '%.32s' is neither true nor "
-			"false",
-			text);
-	return text && !strcmp(text, "false");
+		lnt_err_set(
+			e, -EINVAL, "annotation %s: '%.32s' is neither true nor false", name, text);
+	return text && !strcmp(text, value);
 }
 
 int lnt_decode_pod(const cJSON *json, struct lnt_err *e, struct lnt_pod *obj)
@@ -162,11 +166,17 @@ int lnt_decode_pod(const cJSON *json, struct lnt_err *e, struct lnt_pod *obj)
 	if (!obj->node)
 		return -ENOMEM;
 	obj->host_network = cJSON_IsTrue(lnt_json_get(spec, "hostNetwork"));
-	obj->per_packet = is_opted_out(json, e);
+	obj->per_packet = is_annotated(json, LNT_ANNOTATION_SOCKET_LB, "false", e);
 	obj->bandwidth = has_bandwidth(json);
 	obj->terminated = phase && (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"));
 	decode_pod_addrs(status, e, obj);
 	return decode_containers(spec, e, obj);
+}
+
+int lnt_decode_namespace(const cJSON *json, struct lnt_err *e, struct lnt_namespace *obj)
+{
+	obj->audit = is_annotated(json, LNT_ANNOTATION_AUDIT, "true", e);
+	return lnt_decode_labels(json, e, &obj->labels);
 }
 
 static void add_internal(const struct in6_addr *a, struct lnt_node *obj)
@@ -240,7 +250,10 @@ int lnt_decode_node(const cJSON *json, struct lnt_err *e, struct lnt_node *obj)
 	const cJSON *spec = lnt_json_get(json, "spec"), *list, *item;
 	const char *single = lnt_json_text(spec, "podCIDR");
 	const char *zone = lnt_json_text(labels, "topology.kubernetes.io/zone");
+	int r = lnt_decode_labels(json, e, &obj->labels);
 
+	if (r)
+		return r;
 	obj->zone = lnt_intern(zone && lnt_decode_is_value(zone) ? zone : "");
 	if (!obj->zone)
 		return -ENOMEM;

@@ -147,6 +147,41 @@ static void meta_labels(void **state)
 		"'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}}}");
 }
 
+static void namespace_audit(void **state)
+{
+	static const struct {
+		const char *value;
+		bool audit, odd;
+	} cases[] = {{"true", true, false}, {"false", false, false}, {"True", false, true},
+		{"1", false, true}, {"", false, true}};
+	char text[200];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct lnt_namespace *ns;
+
+		snprintf(text, sizeof(text),
+			"{'metadata':{'name':'a','annotations':{'linnet.io/policy-audit':'%s'}}}",
+			cases[i].value);
+		ns = cases[i].odd ? flawed(LNT_KIND_NAMESPACE, text)
+				  : good(LNT_KIND_NAMESPACE, text);
+		assert_int_equal(ns->audit, cases[i].audit);
+		lnt_object_free(&ns->meta);
+	}
+}
+
+static void node_labels(void **state)
+{
+	struct lnt_node *n = good(LNT_KIND_NODE,
+		"{'metadata':{'name':'a','labels':{'pool':'x','topology.kubernetes.io/"
+		"zone':'z'}}}");
+
+	assert_int_equal(n->labels.n, 2);
+	assert_string_equal(lnt_labels_get(&n->labels, "pool"), "x");
+	assert_string_equal(n->zone, "z");
+	lnt_object_free(&n->meta);
+	refused(LNT_KIND_NODE, "{'metadata':{'name':'a','labels':{'pool':'x y'}}}");
+}
+
 /* --- pods and nodes --------------------------------------------------------------------------- */
 
 #define META "'metadata':{'name':'x','namespace':'n'}"
@@ -646,7 +681,8 @@ static void slice_malformed_parts_are_left_out(void **state)
 /* --- anything at all -------------------------------------------------------------------------- */
 
 static const char *const whole[LNT_KIND_MAX] = {
-	[LNT_KIND_NAMESPACE] = "{'metadata':{'name':'a','resourceVersion':'7','labels':{'a':'1'}}}",
+	[LNT_KIND_NAMESPACE] = "{'metadata':{'name':'a','resourceVersion':'7','labels':{'a':'1'},"
+			       "'annotations':{'linnet.io/policy-audit':'true'}}}",
 	[LNT_KIND_NODE] = "{" META ",'spec':{'podCIDRs':['10.1.0.0/24','fd00:1::/64']},'status':"
 			  "{'addresses':[{'type':'InternalIP','address':'10.0.0.5'}]}}",
 	[LNT_KIND_POD] = "{" META ",'spec':{'nodeName':'n1','containers':[{'ports':[{'name':'http',"
@@ -667,7 +703,13 @@ static const char *const whole[LNT_KIND_MAX] = {
 		":"
 		"'10.0.0.0/8','except':['10.1.0.0/"
 		"16']}},{'podSelector':{'matchLabels':{'a':'b'}}}],"
-		"'ports':[{'port':80,'endPort':90},{'port':'http'}]}]}}"};
+		"'ports':[{'port':80,'endPort':90},{'port':'http'}]}]}}",
+	[LNT_KIND_CLUSTERNETWORKPOLICY] =
+		"{" META ",'spec':{'tier':'Baseline','priority':7,'subject':{'pods':{'podSelector':"
+		"{'matchLabels':{'a':'b'}}}},'egress':[{'name':'x','action':'Pass','to':["
+		"{'networks':['10.0.0.0/8']},{'nodes':{}}],'protocols':[{'tcp':{'destinationPort':"
+		"{'range':{'start':1,'end':9}}}}]},{'action':'Accept','to':[{'namespaces':{}}],"
+		"'protocols':[{'destinationNamedPort':'http'}]}]}}"};
 
 /* Puts one JSON text in the place of a piece of another; always the same for one seed. */
 static char *mutate(const char *text, unsigned *seed)
@@ -714,6 +756,8 @@ int main(void)
 		cmocka_unit_test_teardown(meta_names_are_needed, teardown),
 		cmocka_unit_test_teardown(meta_versions, teardown),
 		cmocka_unit_test_teardown(meta_labels, teardown),
+		cmocka_unit_test_teardown(namespace_audit, teardown),
+		cmocka_unit_test_teardown(node_labels, teardown),
 		cmocka_unit_test_teardown(pod_whole, teardown),
 		cmocka_unit_test_teardown(pod_phases_and_fallback, teardown),
 		cmocka_unit_test_teardown(pod_mirror_has_the_static_pods_uid, teardown),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * NetworkPolicies: defaults, and above all that nothing which is not understood allows anything.
- * Policies are written down in one line by print(), so that a case is a row of a table.
  */
 #include "agent/kube/decode.h"
 #include "lib/cleanup.h"
+#include "tests/unit/policy_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,65 +16,6 @@
 static int teardown(void **state)
 {
 	return lnt_intern_count() ? -1 : 0;
-}
-
-static void print_selector(FILE *f, const char *name, const struct lnt_selector *sel)
-{
-	_cleanup_free_ char *text = lnt_selector_text(sel);
-
-	fprintf(f, "%s{%s}", name, text);
-}
-
-static void print_peer(FILE *f, const struct lnt_netpol_peer *p)
-{
-	char buf[LNT_PREFIXSTRLEN];
-
-	if (p->has_namespaces)
-		print_selector(f, "ns", &p->namespaces);
-	if (p->has_pods)
-		print_selector(f, "pods", &p->pods);
-	if (p->has_block)
-		fputs(lnt_prefix_str(&p->block, buf), f);
-	for (size_t i = 0; i < p->n_except; i++)
-		fprintf(f, "-%s", lnt_prefix_str(&p->except[i], buf));
-}
-
-static void print_rules(
-	FILE *f, const char *name, bool isolated, const struct lnt_netpol_rule *rules, size_t n)
-{
-	if (!isolated) {
-		assert_int_equal(n, 0);
-		return;
-	}
-	fprintf(f, " %s:", name);
-	for (size_t i = 0; i < n; i++) {
-		fputs("[", f);
-		for (size_t j = 0; j < rules[i].n_peers; j++) {
-			fputs(j ? " " : "", f);
-			print_peer(f, &rules[i].peers[j]);
-		}
-		fputs(rules[i].n_peers ? "|" : "any|", f);
-		for (size_t j = 0; j < rules[i].n_ports; j++) {
-			const struct lnt_netpol_port *p = &rules[i].ports[j];
-
-			fprintf(f, "%s%u/%s%u-%u", j ? " " : "", p->proto, p->name ?: "", p->port,
-				p->end_port);
-		}
-		fputs(rules[i].n_ports ? "]" : "any]", f);
-	}
-}
-
-static char *print(const struct lnt_netpol *p)
-{
-	char *text;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	print_selector(f, "", &p->pods);
-	print_rules(f, "in", p->ingress, p->ingress_rules, p->n_ingress_rules);
-	print_rules(f, "out", p->egress, p->egress_rules, p->n_egress_rules);
-	fclose(f);
-	return text;
 }
 
 /* Decodes a policy with spec @spec (single quotes for double ones); compares text and unsupported.
@@ -98,7 +39,7 @@ static void check(const char *spec, const char *expected, const char *unsupporte
 	assert_int_equal(lnt_decode(LNT_KIND_NETWORKPOLICY, json, &e, &obj), 0);
 	cJSON_Delete(json);
 	p = (struct lnt_netpol *)obj;
-	got = print(p);
+	got = policy_text(p);
 	if (strcmp(got, expected))
 		fail_msg("%s\n  is       %s\n  and not  %s", spec, got, expected);
 	if (!p->unsupported != !unsupported ||
