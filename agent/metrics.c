@@ -114,6 +114,9 @@ static void each_watch(struct lnt_metric_out *out, const struct lnt_agent *a,
 
 	for (unsigned i = 0; a->kube && i < LNT_KIND_MAX; i++) {
 		lnt_kube_watch_state(a->kube, i, &w);
+		/* Nothing is wrong with a watch that there cannot be. */
+		if (w.absent)
+			continue;
 		lnt_metric_real(out, value(&w), "resource", w.resource, NULL);
 	}
 }
@@ -175,8 +178,8 @@ static void write_adds(struct lnt_metric_out *out, const struct lnt_agent *a)
 
 static void write_notices(struct lnt_metric_out *out, const struct lnt_agent *a)
 {
-	static const enum lnt_kind kinds[] = {
-		LNT_KIND_POD, LNT_KIND_SERVICE, LNT_KIND_NETWORKPOLICY};
+	static const enum lnt_kind kinds[] = {LNT_KIND_POD, LNT_KIND_SERVICE,
+		LNT_KIND_NETWORKPOLICY, LNT_KIND_CLUSTERNETWORKPOLICY};
 	bool total = !strcmp(out->metric->type, "counter");
 
 	for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++)

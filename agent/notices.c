@@ -9,13 +9,13 @@
 
 void lnt_notice_say(struct lnt_notice_sink *s, const struct lnt_notice *n, bool gone)
 {
-	const char *kind = lnt_notice_kind_text(n->kind);
+	const char *kind = lnt_notice_kind_text(n->kind), *slash = *n->ns ? "/" : "";
 
 	if (gone) {
-		log_info("no longer: %s %s/%s: %s", kind, n->ns, n->name, n->text);
+		log_info("no longer: %s %s%s%s: %s", kind, n->ns, slash, n->name, n->text);
 		s->standing[n->kind][n->reason]--;
 	} else {
-		log_warn("%s %s/%s: %s", kind, n->ns, n->name, n->text);
+		log_warn("%s %s%s%s: %s", kind, n->ns, slash, n->name, n->text);
 		s->standing[n->kind][n->reason]++;
 		s->raised[n->kind][n->reason]++;
 	}

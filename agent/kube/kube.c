@@ -7,13 +7,11 @@
 
 #include <errno.h>
 
-#define N_WATCHED LNT_KIND_CLUSTERNETWORKPOLICY /* TODO: watch it */
-
 struct lnt_kube {
 	struct lnt_kube_config cfg;
 	struct lnt_kube_events events;
 	struct lnt_http *http;
-	struct lnt_reflector *reflectors[N_WATCHED];
+	struct lnt_reflector *reflectors[LNT_KIND_MAX];
 	struct lnt_reporter *reporter;
 	unsigned n_synced;
 	unsigned parts; /* reflectors, reporter and client that are not closed yet */
@@ -24,7 +22,7 @@ static void on_synced(void *ctx)
 {
 	struct lnt_kube *k = ctx;
 
-	if (++k->n_synced == N_WATCHED && k->events.synced)
+	if (++k->n_synced == LNT_KIND_MAX && k->events.synced)
 		k->events.synced(k->events.ctx);
 }
 
@@ -32,7 +30,7 @@ static void on_alive(void *ctx)
 {
 	struct lnt_kube *k = ctx;
 
-	for (int i = 0; i < N_WATCHED; i++)
+	for (int i = 0; i < LNT_KIND_MAX; i++)
 		lnt_reflector_nudge(k->reflectors[i]);
 }
 
@@ -76,7 +74,7 @@ struct lnt_kube *lnt_kube_new(uv_loop_t *loop, const struct lnt_kube_config *cfg
 		return NULL;
 	}
 	k->parts++;
-	for (int i = 0; i < N_WATCHED; i++) {
+	for (int i = 0; i < LNT_KIND_MAX; i++) {
 		k->reflectors[i] = lnt_reflector_new(loop, k->http, store, i, k->cfg.stall_ms, &on);
 		if (!k->reflectors[i]) {
 			lnt_err_set(e, -ENOMEM, "no memory");
@@ -90,15 +88,14 @@ struct lnt_kube *lnt_kube_new(uv_loop_t *loop, const struct lnt_kube_config *cfg
 
 void lnt_kube_start(struct lnt_kube *k)
 {
-	for (int i = 0; i < N_WATCHED; i++)
+	for (int i = 0; i < LNT_KIND_MAX; i++)
 		lnt_reflector_start(k->reflectors[i]);
 }
 
 void lnt_kube_watch_state(
 	const struct lnt_kube *k, enum lnt_kind kind, struct lnt_kube_watch_state *ret_state)
 {
-	if (kind < N_WATCHED)
-		lnt_reflector_state(k->reflectors[kind], ret_state);
+	lnt_reflector_state(k->reflectors[kind], ret_state);
 }
 
 void lnt_kube_report(struct lnt_kube *k, const struct lnt_report *what, bool gone)
@@ -122,7 +119,7 @@ void lnt_kube_close(struct lnt_kube *k)
 		return;
 	k->closing = true;
 	k->parts++;
-	for (int i = 0; i < N_WATCHED; i++)
+	for (int i = 0; i < LNT_KIND_MAX; i++)
 		if (k->reflectors[i])
 			lnt_reflector_close(k->reflectors[i]);
 	if (k->reporter)

@@ -49,7 +49,7 @@ struct lnt_kube;
 
 /* What the client wants known. Called on the loop. */
 struct lnt_kube_events {
-	/* Every kind has been listed once: the store is complete. Called once. */
+	/* Every kind has been listed once, or is absent: the store is complete. Called once. */
 	void (*synced)(void *ctx);
 	void *ctx;
 };
@@ -64,7 +64,8 @@ void lnt_kube_start(struct lnt_kube *k);
 /* State of one watch, for status. */
 struct lnt_kube_watch_state {
 	const char *resource; /* "pods" */
-	bool synced;	      /* listed at least once */
+	bool synced;	      /* listed at least once, or absent */
+	bool absent;	      /* the API server has no such resource: no CRD */
 	bool streaming;	      /* a watch is open now */
 	uint64_t age_ms;      /* since the last event, bookmark or list */
 	uint64_t events, relists, errors;

@@ -7,7 +7,12 @@
  * what was not listed is swept out. A page that fails is asked for again; a continue token that has
  * expired (410) begins the list anew. watch: from the version that the list, an event or a bookmark
  * told last. A stream that ends, or stalls, or is refused for the moment is resumed there; one that
- * has expired, or says what cannot be understood, leads to a list.
+ * has expired, or says what cannot be understood, leads to a list. groups: the API server's list of
+ * what it serves, after a list of an optional kind was answered with 404.
+ *
+ * A kind whose CRD is not installed is as good as one without objects, and asked for again from
+ * time to time. That it is not installed is believed to the server's list of groups only: any
+ * proxy before it can say 404, and policies must not be dropped, or begun without, because of one.
  *
  * Two counters drive the backoff. `misses` counts requests that were not answered as asked and
  * falls to zero with the first answer that is. `troubles` counts streams that were of no use
@@ -37,9 +42,12 @@
 #define USEFUL_MS	10000 /* a watch that was open for this long was of use */
 #define RETRY_AFTER_MAX 300
 #define NUDGE_MS	1000
+#define ABSENT_MIN_MS	20000 /* between two looks for a kind that is not served */
+#define ABSENT_MAX_MS	30000
 
 static const struct {
 	const char *resource, *path;
+	const char *group, *version; /* of a kind that need not be there, else NULL */
 } resources[LNT_KIND_MAX] = {
 	[LNT_KIND_NAMESPACE] = {"namespaces", "/api/v1/namespaces"},
 	[LNT_KIND_NODE] = {"nodes", "/api/v1/nodes"},
@@ -48,12 +56,16 @@ static const struct {
 	[LNT_KIND_ENDPOINTSLICE] = {"endpointslices", "/apis/discovery.k8s.io/v1/endpointslices"},
 	[LNT_KIND_NETWORKPOLICY] = {"networkpolicies",
 		"/apis/networking.k8s.io/v1/networkpolicies"},
+	[LNT_KIND_CLUSTERNETWORKPOLICY] = {"clusternetworkpolicies",
+		"/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies",
+		"policy.networking.k8s.io", "v1alpha2"},
 };
 
 enum step {
 	STEP_LIST,
 	STEP_PAGE,
-	STEP_WATCH
+	STEP_WATCH,
+	STEP_GROUPS
 };
 
 struct lnt_reflector {
@@ -68,6 +80,7 @@ struct lnt_reflector {
 	enum step next;		  /* what the timer will start */
 	struct lnt_split split;
 	struct lnt_lines lines;
+	struct lnt_buf groups;
 	char *more;	   /* continue token of the list under way */
 	char version[128]; /* where the watch resumes, "" when only a list helps */
 	uint64_t number;   /* the same as a number, or 0 */
@@ -76,6 +89,7 @@ struct lnt_reflector {
 	uint64_t last;	   /* when something was learned last */
 	unsigned misses, troubles;
 	bool synced, streaming, unreachable, fresh, closing;
+	bool absent;	 /* the server does not have the kind, as it said itself */
 	bool disordered; /* events came out of order: do not trust the version to resume */
 	uint64_t n_events, n_relists, n_errors;
 	int logged; /* status or -errno of the failure that was logged, 0: none */
@@ -243,10 +257,13 @@ static void list_complete(struct lnt_reflector *r)
 
 	lnt_store_sweep(r->apply.store, r->kind);
 	lnt_apply_listed(&r->apply);
+	if (r->absent)
+		log_info("the API server has %s now", r->apply.resource);
 	/* A list leaves holes where the JSON was; give them back before the quiet time. */
 	malloc_trim(0);
-	r->n_relists += !first;
+	r->n_relists += !first && !r->absent;
 	r->synced = true;
+	r->absent = false;
 	r->disordered = false;
 	good(r);
 	run(r, STEP_WATCH);
@@ -274,6 +291,95 @@ static void page_complete(struct lnt_reflector *r, const cJSON *envelope)
 	}
 }
 
+/* --- kinds that need not be there ------------------------------------------------------------- */
+
+static void look_again(struct lnt_reflector *r)
+{
+	good(r);
+	wait(r, STEP_LIST, lnt_backoff_random(ABSENT_MIN_MS, ABSENT_MAX_MS));
+}
+
+/* A list was answered with 404. What was absent has nothing to lose. */
+static void not_found(struct lnt_reflector *r)
+{
+	if (r->absent)
+		look_again(r);
+	else
+		run(r, STEP_GROUPS);
+}
+
+/* Its objects have gone from the server with the CRD. */
+static void set_absent(struct lnt_reflector *r)
+{
+	bool first = !r->synced;
+
+	lnt_store_mark(r->apply.store, r->kind);
+	lnt_store_sweep(r->apply.store, r->kind);
+	lnt_apply_listed(&r->apply);
+	log_info("the API server has no %s (%s/%s); looking again from time to time",
+		r->apply.resource, resources[r->kind].group, resources[r->kind].version);
+	r->version[0] = '\0';
+	r->number = 0;
+	r->troubles = 0;
+	r->logged = 0;
+	r->disordered = false;
+	r->synced = r->absent = true;
+	look_again(r);
+	if (first && r->events.synced)
+		r->events.synced(r->events.ctx);
+}
+
+/* Whether an APIGroupList names the kind's version. -EPROTO: it is none. */
+static int is_served(const struct lnt_reflector *r, const cJSON *json)
+{
+	const cJSON *groups = lnt_json_list(json, "groups"), *group, *version;
+	const char *kind = lnt_json_text(json, "kind"), *name;
+
+	if (!groups || !kind || strcmp(kind, "APIGroupList") != 0)
+		return -EPROTO;
+	cJSON_ArrayForEach (group, groups) {
+		name = lnt_json_text(group, "name");
+		if (!name || strcmp(name, resources[r->kind].group) != 0)
+			continue;
+		cJSON_ArrayForEach (version, lnt_json_list(group, "versions")) {
+			name = lnt_json_text(version, "version");
+			if (name && !strcmp(name, resources[r->kind].version))
+				return true;
+		}
+	}
+	return false;
+}
+
+static int groups_body(void *ctx, const char *data, size_t n, struct lnt_err *e)
+{
+	struct lnt_reflector *r = ctx;
+
+	return lnt_buf_add(&r->groups, data, n, e);
+}
+
+static void groups_done(void *ctx, const struct lnt_http_result *res)
+{
+	struct lnt_reflector *r = ctx;
+	_cleanup_(cJSON_freep) cJSON *json = NULL;
+	int served;
+
+	r->req = NULL;
+	r->fresh = false;
+	if (res->err || res->status != 200) {
+		miss(r, "look for", STEP_LIST, res);
+	} else {
+		json = lnt_stream_parse(r->groups.data, r->groups.n);
+		served = is_served(r, json);
+		if (!served)
+			set_absent(r);
+		else
+			trouble(r, "list", 404,
+				served < 0 ? "HTTP 404, and no list of API groups"
+					   : "HTTP 404, but the server says that it has them");
+	}
+	lnt_buf_release(&r->groups);
+}
+
 static void list_done(void *ctx, const struct lnt_http_result *res)
 {
 	struct lnt_reflector *r = ctx;
@@ -284,6 +390,8 @@ static void list_done(void *ctx, const struct lnt_http_result *res)
 	r->fresh = false;
 	if (res->err == -EPROTO || res->err == -EMSGSIZE || res->err == -ENOMEM)
 		trouble(r, "list", res->err, *res->text ? res->text : strerror(-res->err));
+	else if (!res->err && res->status == 404 && resources[r->kind].group)
+		not_found(r);
 	else if (res->err || res->status != 200)
 		miss(r, "list", res->status == 410 ? STEP_LIST : STEP_PAGE, res);
 	else if (lnt_split_finish(&r->split, &e, &envelope))
@@ -421,6 +529,7 @@ static const struct lnt_http_ops watch_ops = {
 	.body = watch_body,
 	.done = watch_done,
 };
+static const struct lnt_http_ops groups_ops = {.body = groups_body, .done = groups_done};
 
 static char *list_path(const struct lnt_reflector *r)
 {
@@ -452,26 +561,52 @@ static char *watch_path(const struct lnt_reflector *r)
 	return path;
 }
 
+/* The request of a step: its path, which the caller frees (NULL: no memory), and what it leads to.
+ */
+static char *step_path(
+	const struct lnt_reflector *r, enum step step, const struct lnt_http_ops **ret_ops)
+{
+	switch (step) {
+	case STEP_WATCH:
+		*ret_ops = &watch_ops;
+		return watch_path(r);
+	case STEP_GROUPS:
+		*ret_ops = &groups_ops;
+		return strdup("/apis");
+	default:
+		*ret_ops = &list_ops;
+		return list_path(r);
+	}
+}
+
 static void run(struct lnt_reflector *r, enum step step)
 {
-	bool watch = step == STEP_WATCH && r->version[0];
+	static const char *const doing[] = {
+		[STEP_LIST] = "list",
+		[STEP_PAGE] = "list",
+		[STEP_WATCH] = "watch",
+		[STEP_GROUPS] = "look for",
+	};
+	const struct lnt_http_ops *ops;
 	_cleanup_free_ char *path = NULL;
 	struct lnt_err e = {};
 	int err = -ENOMEM;
 
 	if (r->closing)
 		return;
-	if (step == STEP_LIST || (step == STEP_PAGE && !r->more)) {
+	if ((step == STEP_PAGE && !r->more) || (step == STEP_WATCH && !r->version[0]))
+		step = STEP_LIST;
+	if (step == STEP_LIST) {
 		free(TAKE_PTR(r->more));
 		lnt_store_mark(r->apply.store, r->kind);
 	}
-	path = watch ? watch_path(r) : list_path(r);
+	path = step_path(r, step, &ops);
 	if (path)
-		err = lnt_http_get(r->http, path, watch ? r->stall_ms : LIST_STALL_MS, r->fresh,
-			watch ? &watch_ops : &list_ops, r, &e, &r->req);
+		err = lnt_http_get(r->http, path, step == STEP_WATCH ? r->stall_ms : LIST_STALL_MS,
+			r->fresh, ops, r, &e, &r->req);
 	if (!err)
 		return;
-	complain(r, watch ? "watch" : "list", err, e.err ? e.msg : strerror(-err));
+	complain(r, doing[step], err, e.err ? e.msg : strerror(-err));
 	wait(r, step, lnt_backoff_next(&r->misses));
 }
 
@@ -518,6 +653,7 @@ void lnt_reflector_state(const struct lnt_reflector *r, struct lnt_kube_watch_st
 	*ret_state = (struct lnt_kube_watch_state){
 		.resource = r->apply.resource,
 		.synced = r->synced,
+		.absent = r->absent,
 		.streaming = r->streaming,
 		.age_ms = uv_now(r->loop) - r->last,
 		.events = r->n_events,
@@ -535,6 +671,7 @@ static void on_closed(uv_handle_t *timer)
 	lnt_apply_listed(&r->apply);
 	lnt_split_reset(&r->split);
 	lnt_lines_reset(&r->lines);
+	lnt_buf_release(&r->groups);
 	free(r->more);
 	free(r);
 	if (events.closed)

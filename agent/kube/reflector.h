@@ -4,13 +4,16 @@
  * A reflector keeps one kind of the store true to the API server: list, watch, resume, list again
  * (Kubernetes API concepts, "Efficient detection of changes"). While the server cannot be asked the
  * store keeps what it has.
+ *
+ * ClusterNetworkPolicies need not be there, as their CRD need not be installed: without it the
+ * store has none, and it is noticed within half a minute when it comes.
  */
 #include "agent/kube/http.h"
 
 struct lnt_reflector;
 
 struct lnt_reflector_events {
-	void (*synced)(void *ctx); /* listed for the first time */
+	void (*synced)(void *ctx); /* listed, or known to be absent, for the first time */
 	void (*alive)(void *ctx);  /* the server answers again after it did not */
 	void (*closed)(void *ctx); /* the reflector is gone */
 	void *ctx;

@@ -127,10 +127,27 @@ static void add_cut(cJSON *json, const char *name, const char *text, size_t max)
 	cJSON_AddStringToObject(json, name, copy ?: "");
 }
 
+/* Events of objects that are in no namespace are in this one, says the API server. */
+static const char *event_ns(const struct lnt_notice *n)
+{
+	return *n->ns ? n->ns : "default";
+}
+
+static const char *api_version(enum lnt_kind kind)
+{
+	switch (kind) {
+	case LNT_KIND_NETWORKPOLICY:
+		return "networking.k8s.io/v1";
+	case LNT_KIND_CLUSTERNETWORKPOLICY:
+		return "policy.networking.k8s.io/v1alpha2";
+	default:
+		return "v1";
+	}
+}
+
 char *lnt_report_json(const struct lnt_report *what, int64_t time)
 {
 	const struct lnt_notice *n = &what->notice;
-	bool policy = n->kind == LNT_KIND_NETWORKPOLICY;
 	cJSON *json = cJSON_CreateObject(), *part;
 	char name[LNT_REPORT_NAME_MAX + 1], *text;
 
@@ -139,7 +156,7 @@ char *lnt_report_json(const struct lnt_report *what, int64_t time)
 	cJSON_AddStringToObject(json, "kind", "Event");
 	part = cJSON_AddObjectToObject(json, "metadata");
 	cJSON_AddStringToObject(part, "name", name);
-	cJSON_AddStringToObject(part, "namespace", n->ns);
+	cJSON_AddStringToObject(part, "namespace", event_ns(n));
 	add_time(json, "eventTime", time);
 	cJSON_AddStringToObject(json, "type", "Warning");
 	cJSON_AddStringToObject(json, "reason", lnt_notice_reason_text(n->reason));
@@ -148,9 +165,10 @@ char *lnt_report_json(const struct lnt_report *what, int64_t time)
 	cJSON_AddStringToObject(json, "reportingController", "linnet");
 	add_cut(json, "reportingInstance", what->instance, INSTANCE_MAX);
 	part = cJSON_AddObjectToObject(json, "regarding");
-	cJSON_AddStringToObject(part, "apiVersion", policy ? "networking.k8s.io/v1" : "v1");
+	cJSON_AddStringToObject(part, "apiVersion", api_version(n->kind));
 	cJSON_AddStringToObject(part, "kind", lnt_notice_kind_text(n->kind));
-	cJSON_AddStringToObject(part, "namespace", n->ns);
+	if (*n->ns)
+		cJSON_AddStringToObject(part, "namespace", n->ns);
 	cJSON_AddStringToObject(part, "name", n->name);
 	cJSON_AddStringToObject(part, "uid", what->uid);
 	text = cJSON_PrintUnformatted(json);
@@ -246,7 +264,7 @@ static int send_report(struct lnt_reporter *r, struct report *p, struct lnt_err 
 	body.text = text = p->ours ? series_json(p) : lnt_report_json(&p->what, time(NULL));
 	if (!text ||
 		asprintf(&path, "/apis/events.k8s.io/v1/namespaces/%s/events%s%s",
-			p->what.notice.ns, p->ours ? "/" : "", name) < 0) {
+			event_ns(&p->what.notice), p->ours ? "/" : "", name) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}

@@ -30,7 +30,12 @@ static int append(struct lnt_buf *b, const char *data, size_t n, size_t max, str
 	return 0;
 }
 
-static void release(struct lnt_buf *b)
+int lnt_buf_add(struct lnt_buf *b, const char *data, size_t n, struct lnt_err *e)
+{
+	return append(b, data, n, LNT_STREAM_MAX, e);
+}
+
+void lnt_buf_release(struct lnt_buf *b)
 {
 	free(b->data);
 	*b = (struct lnt_buf){};
@@ -40,7 +45,7 @@ static void release(struct lnt_buf *b)
 static void empty(struct lnt_buf *b)
 {
 	if (b->size > KEEP)
-		release(b);
+		lnt_buf_release(b);
 	b->n = 0;
 }
 
@@ -197,8 +202,8 @@ int lnt_split_finish(struct lnt_split *s, struct lnt_err *e, cJSON **ret_envelop
 
 void lnt_split_reset(struct lnt_split *s)
 {
-	release(&s->item);
-	release(&s->envelope);
+	lnt_buf_release(&s->item);
+	lnt_buf_release(&s->envelope);
 	*s = (struct lnt_split){.fn = s->fn, .ctx = s->ctx};
 }
 
@@ -231,5 +236,5 @@ int lnt_lines_feed(struct lnt_lines *l, const char *data, size_t n, struct lnt_e
 
 void lnt_lines_reset(struct lnt_lines *l)
 {
-	release(&l->line);
+	lnt_buf_release(&l->line);
 }

@@ -18,6 +18,11 @@ struct lnt_buf {
 	size_t n, size;
 };
 
+/* Appends. Returns 0, -EMSGSIZE beyond LNT_STREAM_MAX, or -ENOMEM. */
+int lnt_buf_add(struct lnt_buf *b, const char *data, size_t n, struct lnt_err *e);
+/* Frees what it holds and empties it. */
+void lnt_buf_release(struct lnt_buf *b);
+
 /* One JSON value and nothing else but white space, or NULL. The caller owns it. */
 cJSON *lnt_stream_parse(const char *text, size_t n);
 

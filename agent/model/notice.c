@@ -27,6 +27,8 @@ const char *lnt_notice_kind_text(enum lnt_kind kind)
 		return "Service";
 	case LNT_KIND_NETWORKPOLICY:
 		return "NetworkPolicy";
+	case LNT_KIND_CLUSTERNETWORKPOLICY:
+		return "ClusterNetworkPolicy";
 	default:
 		return "?";
 	}

@@ -231,6 +231,10 @@ class Objects(DoubleTest):
         once = {"series": {"count": 1, "lastObservedTime": "2026-01-01T00:00:01.000000Z"}}
         self.refused(self.client.merge(path + "/g", once), 422, "Invalid", "series")
         self.refused(self.client.merge(path + "/g", {"reason": "S"}), 422, "Invalid", "reason")
+        about_a_node = {**good, "regarding": {"kind": "Node", "name": "n"}}
+        self.refused(self.client.post(path, about_a_node), 422, "Invalid", "regarding")
+        path_of_cluster = "/apis/events.k8s.io/v1/namespaces/default/events"
+        self.create(path_of_cluster, {**about_a_node, "metadata": {"name": f"{self.ns}-g"}})
         twice = {"series": {**once["series"], "count": 2}}
         self.assertEqual(self.client.merge(path + "/g", twice).json["series"]["count"], 2)
 

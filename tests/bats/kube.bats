@@ -13,7 +13,7 @@ setup() {
 	kubedump=$(realpath "${KUBEDUMP:-$root/build/tests/kubedump}")
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/lnt-kube.XXXXXX")
 	mkdir "$dir/dump"
-	server_pid='' client_pid=''
+	server_pid='' client_pid='' optional=''
 	port=0
 	# Whoever looks at these variables talks to a closed port.
 	export http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 no_proxy=
@@ -83,11 +83,29 @@ api() {
 		"$server$path" "$@"
 }
 
+CNPS=/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies
+CRDS=/apis/apiextensions.k8s.io/v1/customresourcedefinitions
+
+crd_add() {
+	KUBECONFIG=$dir/kubeconfig kubectl apply -f "$root/manifests/crds" >/dev/null
+	optional=$CNPS
+}
+crd_remove() {
+	api DELETE "$CRDS/clusternetworkpolicies.policy.networking.k8s.io" >/dev/null
+	optional=
+}
+cnp_add() { # cnp_add NAME
+	api POST "$CNPS" -d "{\"metadata\":{\"name\":\"$1\"},\"spec\":{\"tier\":\"Admin\",\"priority\":1,
+		\"subject\":{\"namespaces\":{}}}}" >/dev/null
+}
+cnp_known() { grep -q "^clusternetworkpolicies $1 " "$dir/dump/store"; }
+not() { ! "$@"; }
+
 # What the server has, in the form of kubedump's file.
 expected() {
 	local path kind
 	for path in /api/v1/{namespaces,nodes,pods,services} \
-		/apis/discovery.k8s.io/v1/endpointslices /apis/networking.k8s.io/v1/networkpolicies; do
+		/apis/discovery.k8s.io/v1/endpointslices /apis/networking.k8s.io/v1/networkpolicies $optional; do
 		kind=${path##*/}
 		api GET "$path" | jq -r --arg kind "$kind" '.items[].metadata |
 			"\($kind) \(if .namespace then .namespace + "/" else "" end)\(.name) \(.uid) \(.resourceVersion)"'
@@ -298,9 +316,9 @@ begin() { # begin [CLIENT OPTION...]
 	state_is networkpolicies 2 0
 	state_is pods 2 1
 	run ! synced
-	[ "$(grep -c networkpolicies "$dir/dump/log")" = 1 ]
-	grep -q 'networkpolicies: HTTP 403: injected' "$dir/dump/log"
-	[ "$(requests networkpolicies)" -lt 8 ]
+	[ "$(grep -c ' networkpolicies' "$dir/dump/log")" = 1 ]
+	grep -q ' networkpolicies: HTTP 403: injected' "$dir/dump/log"
+	[ "$(requests /networkpolicies)" -lt 8 ]
 	fault clear >/dev/null
 	wait_until 20 synced
 	in_step
@@ -412,4 +430,94 @@ begin() { # begin [CLIENT OPTION...]
 	wait_until 20 synced
 	in_step
 	[ "$(requests '/pods.limit=500$')" = 1 ]
+}
+
+@test "optional kind: without its CRD the store is complete, and it is found when it comes" {
+	begin
+	state_is clusternetworkpolicies 2 1
+	state_is clusternetworkpolicies 3 0
+	state_is clusternetworkpolicies 6 0
+	[ "$(requests '/apis$')" = 1 ]
+	[ "$(grep -c clusternetworkpolicies "$dir/dump/log")" = 1 ]
+	crd_add
+	cnp_add a
+	wait_until 35 state_is clusternetworkpolicies 3 1
+	in_step
+	cnp_known a
+	state_is clusternetworkpolicies 5 0
+	[ "$(grep -cx synced "$dir/dump/changes")" = 1 ]
+}
+
+@test "optional kind: its objects go with the CRD" {
+	start_server
+	crd_add
+	cnp_add a
+	start_client
+	wait_until 10 synced
+	in_step
+	wait_until 10 streams_are 7
+	crd_remove
+	wait_until 10 not cnp_known a
+	wait_until 10 grep -q 'the API server has no clusternetworkpolicies' "$dir/dump/log"
+	in_step
+}
+
+@test "optional kind: objects that went unseen go too" {
+	start_server
+	crd_add
+	cnp_add a
+	start_client
+	wait_until 10 synced
+	wait_until 10 streams_are 7
+	arm status code=503 resource=clusternetworkpolicies count=1000000
+	fault arm cut >/dev/null
+	wait_until 10 state_above clusternetworkpolicies 6 0
+	crd_remove
+	cnp_known a
+	fault clear >/dev/null
+	wait_until 35 not cnp_known a
+}
+
+# A proxy's answer, or a server's that is not ready yet.
+@test "optional kind: a 404 while the server lists the group changes nothing" {
+	start_server
+	crd_add
+	cnp_add a
+	arm status code=404 resource=clusternetworkpolicies count=3
+	start_client
+	wait_until 10 state_above clusternetworkpolicies 6 1
+	run ! synced
+	wait_until 20 synced
+	cnp_known a
+	wait_until 10 streams_are 7
+	arm status code=404 resource=clusternetworkpolicies count=4
+	fault arm cut >/dev/null
+	wait_until 10 grep -q 'but the server says that it has them' "$dir/dump/log"
+	wait_until 20 streams_are 7
+	cnp_known a
+	[ "$(grep -cx -- '- clusternetworkpolicies a' "$dir/dump/changes")" = 0 ]
+}
+
+@test "optional kind: who answers 404 to everything is not believed" {
+	start_server
+	arm status code=404 path='^/apis$|clusternetworkpolicies' count=1000000
+	start_client
+	wait_until 20 state_above clusternetworkpolicies 6 3
+	state_is networkpolicies 2 1
+	state_is clusternetworkpolicies 2 0
+	run ! synced
+	fault clear >/dev/null
+	wait_until 35 synced
+}
+
+@test "optional kind: 403 keeps the store from being complete" {
+	start_server
+	arm status code=403 path=clusternetworkpolicies count=1000000
+	start_client
+	wait_until 20 state_above clusternetworkpolicies 6 3
+	run ! synced
+	[ "$(grep -c clusternetworkpolicies "$dir/dump/log")" = 1 ]
+	grep -q 'clusternetworkpolicies: HTTP 403: injected' "$dir/dump/log"
+	fault clear >/dev/null
+	wait_until 35 synced
 }

@@ -21,8 +21,8 @@
 #define LNT_LOG "kubedump"
 #include "lib/log.h"
 
-static const char *const kinds[LNT_KIND_MAX] = {
-	"namespaces", "nodes", "pods", "services", "endpointslices", "networkpolicies"};
+static const char *const kinds[LNT_KIND_MAX] = {"namespaces", "nodes", "pods", "services",
+	"endpointslices", "networkpolicies", "clusternetworkpolicies"};
 
 struct dump {
 	uv_loop_t loop;

@@ -61,6 +61,45 @@ static void event_has_what_the_api_asks_for(void **state)
 	cJSON_Delete(json);
 }
 
+static void regarding_kinds_have_their_api(void **state)
+{
+	static const struct {
+		enum lnt_kind kind;
+		const char *name, *api;
+	} rows[] = {{LNT_KIND_POD, "Pod", "v1"},
+		{LNT_KIND_NETWORKPOLICY, "NetworkPolicy", "networking.k8s.io/v1"},
+		{LNT_KIND_CLUSTERNETWORKPOLICY, "ClusterNetworkPolicy",
+			"policy.networking.k8s.io/v1alpha2"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct lnt_report r = about("x", "y");
+		_cleanup_free_ char *text = NULL;
+		cJSON *json;
+
+		r.notice.kind = rows[i].kind;
+		text = lnt_report_json(&r, 0);
+		json = cJSON_Parse(text);
+		assert_string_equal(get(json, "regarding", "kind"), rows[i].name);
+		assert_string_equal(get(json, "regarding", "apiVersion"), rows[i].api);
+		cJSON_Delete(json);
+	}
+}
+
+static void cluster_scoped_objects_have_theirs_in_default(void **state)
+{
+	struct lnt_report r = about("x", "y");
+	_cleanup_free_ char *text = NULL;
+	cJSON *json;
+
+	r.notice.kind = LNT_KIND_CLUSTERNETWORKPOLICY;
+	r.notice.ns = "";
+	text = lnt_report_json(&r, 0);
+	json = cJSON_Parse(text);
+	assert_string_equal(get(json, "metadata", "namespace"), "default");
+	assert_string_equal(get(json, "regarding", "namespace"), "(none)");
+	cJSON_Delete(json);
+}
+
 static void names_follow_from_what_is_said(void **state)
 {
 	char one[LNT_REPORT_NAME_MAX + 1], two[LNT_REPORT_NAME_MAX + 1], longest[254];
@@ -270,6 +309,18 @@ static void another_nodes_is_left_alone(void **state)
 	assert_null(strstr(f->seen, "PATCH"));
 }
 
+static void cluster_scoped_objects_are_posted_to_default(void **state)
+{
+	struct fixture *f = *state;
+	struct lnt_report r = about("deny", "x");
+
+	r.notice.kind = LNT_KIND_CLUSTERNETWORKPOLICY;
+	r.notice.ns = "";
+	lnt_reporter_say(f->r, &r);
+	run_to(f, 1);
+	assert_string_equal(f->seen, "POST /apis/events.k8s.io/v1/namespaces/default/events|");
+}
+
 static void what_is_gone_is_not_told(void **state)
 {
 	struct fixture *f = *state;
@@ -373,10 +424,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(event_has_what_the_api_asks_for),
+		cmocka_unit_test(regarding_kinds_have_their_api),
+		cmocka_unit_test(cluster_scoped_objects_have_theirs_in_default),
 		cmocka_unit_test(names_follow_from_what_is_said),
 		cmocka_unit_test(long_texts_are_cut_between_characters),
 		TIMED(first_is_created_and_refreshed),
 		TIMED(another_nodes_is_left_alone),
+		TIMED(cluster_scoped_objects_are_posted_to_default),
 		TIMED(what_is_gone_is_not_told),
 		TIMED(what_comes_and_goes_is_told_now_and_then),
 		TIMED(one_object_has_a_budget),

@@ -338,7 +338,8 @@ class Events(Strategy):
         if len((obj.get("message") or "").encode()) > 1024:
             causes.append(bad_value("note", "", "can have at most 1024 characters"))
         regarding = (obj.get("involvedObject") or {}).get("namespace", "")
-        if regarding != obj["metadata"].get("namespace", ""):
+        namespace = obj["metadata"].get("namespace", "")
+        if namespace not in ([regarding] if regarding else ("", "default", "kube-system")):
             causes.append(bad_value("regarding.namespace", regarding,
                                     "does not match event.namespace"))
         return causes + self._series(obj, old)
