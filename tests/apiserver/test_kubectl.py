@@ -37,6 +37,25 @@ spec:
 """
 
 
+_POLICY = """
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: deny-egress}
+spec:
+  tier: Baseline
+  priority: 42
+  subject: {namespaces: {matchExpressions: [{key: team, operator: In, values: [a]}]}}
+  egress:
+  - name: no-private-networks
+    action: Deny
+    to:
+    - {networks: [10.0.0.0/8]}
+    - {nodes: {}}
+    protocols:
+    - {tcp: {destinationPort: {number: 53}}}
+"""
+
+
 class Kubectl(DoubleTest):
     def kubectl(self, *args, stdin=None, code=0):
         result = self.double.kubectl("-n", self.ns, *args, stdin=stdin)
@@ -61,6 +80,31 @@ class Kubectl(DoubleTest):
         self.assertEqual(self.apply("--server-side").count("serverside-applied"), 4)
         self.assertEqual(self.apply("--server-side", port=81).count("serverside-applied"), 4)
         self.kubectl("delete", "node", f"{self.ns}-node")
+
+    def test_cluster_network_policies_by_the_crd_that_is_shipped(self):
+        folder = os.path.join(os.path.dirname(__file__), "../../manifests/crds")
+        self.assertIn("doesn't have a resource type", self.kubectl("get", "cnp", code=1))
+        self.kubectl("apply", "-f", folder)
+        self.addCleanup(self.double.kubectl, "delete", "-f", folder)
+        self.assertIn("clusternetworkpolicies", self.kubectl(
+            "api-resources", "--api-group=policy.networking.k8s.io", "--namespaced=false"))
+        self.assertIn("created", self.kubectl("apply", "-f", "-", stdin=_POLICY))
+        self.assertIn("unchanged", self.kubectl("apply", "-f", "-", stdin=_POLICY))
+        out = self.kubectl("get", "cnp")
+        for text in ("TIER", "PRIORITY", "deny-egress", "Baseline", "42"):
+            self.assertIn(text, out)
+        for good, bad in (("tier: Baseline", "tier: Edge"), ("priority: 42", "priority: 1001"),
+                          ("action: Deny", "action: Drop"), ("operator: In", "operator: in"),
+                          ("values: [a]", "values: []"), ("{number: 53}", "{number: 65536}"),
+                          ("{number: 53}", "{number: 53, range: {start: 1, end: 2}}"),
+                          ("tcp:", "icmp:"), ("{networks: [10.0.0.0/8]}", "{}"),
+                          ("{networks: [10.0.0.0/8]}", "{domainNames: [example.com]}"),
+                          ("{networks: [10.0.0.0/8]}", "{networks: []}"),
+                          ("subject: {", "subject: {pods: {podSelector: {}}, ")):
+            self.assertIn(good, _POLICY)
+            self.kubectl("apply", "-f", "-", stdin=_POLICY.replace(good, bad), code=1)
+        self.kubectl("delete", "cnp", "deny-egress")
+        self.assertIn("No resources", self.double.kubectl("get", "cnp")[2])
 
     def test_tables(self):
         self.apply()
