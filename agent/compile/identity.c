@@ -102,7 +102,7 @@ static int evaluate(
 	return lnt_sets_add(&ids->bases, ids->match.v, ids->match.n, ret_base, NULL);
 }
 
-int lnt_identities_pod(struct lnt_identities *ids, const struct lnt_pod *pod, uint32_t *ret_base)
+static int base_of_group(struct lnt_identities *ids, const struct lnt_pod *pod, uint32_t *ret_base)
 {
 	uint32_t ns, group, base;
 	bool new;
@@ -113,6 +113,36 @@ int lnt_identities_pod(struct lnt_identities *ids, const struct lnt_pod *pod, ui
 	if (new && (evaluate(ids, pod, ns, &base) || lnt_u32s_push(&ids->of_group, base)))
 		return -ENOMEM;
 	*ret_base = ids->of_group.v[group];
+	return 0;
+}
+
+static bool same_shape(const void *ctx, uint32_t item, const void *key)
+{
+	const struct lnt_identities *ids = ctx;
+	const struct lnt_identities_shape *want = key;
+
+	return ids->shapes[item].labels == want->labels && ids->shapes[item].ns == want->ns;
+}
+
+int lnt_identities_pod(struct lnt_identities *ids, const struct lnt_pod *pod, uint32_t *ret_base)
+{
+	struct lnt_identities_shape want = {.ns = pod->meta.ns, .labels = pod->labels.items};
+	uint64_t hash = (uintptr_t)want.ns * 31 ^ (uintptr_t)want.labels;
+	uint32_t item;
+
+	if (ids->rules->named.n_facts && pod->n_ports)
+		return base_of_group(ids, pod, ret_base);
+	item = lnt_index_get(&ids->by_shape, hash, same_shape, ids, &want);
+	if (item != LNT_NONE) {
+		*ret_base = ids->shapes[item].base;
+		return 0;
+	}
+	if (base_of_group(ids, pod, &want.base) ||
+		LNT_GROW(ids->shapes, ids->cap_shapes, ids->n_shapes + 1) ||
+		lnt_index_put(&ids->by_shape, hash, (uint32_t)ids->n_shapes))
+		return -ENOMEM;
+	ids->shapes[ids->n_shapes++] = want;
+	*ret_base = want.base;
 	return 0;
 }
 
@@ -243,6 +273,8 @@ void lnt_identities_clear(struct lnt_identities *ids)
 	free(ids->namespaces);
 	lnt_index_clear(&ids->by_ns);
 	lnt_u32s_clear(&ids->scopes);
+	free(ids->shapes);
+	lnt_index_clear(&ids->by_shape);
 	lnt_sets_clear(&ids->groups);
 	lnt_u32s_clear(&ids->of_group);
 	lnt_sets_clear(&ids->bases);

@@ -19,6 +19,13 @@ struct lnt_identities {
 	size_t n_namespaces, cap_namespaces;
 	struct lnt_index by_ns;
 	struct lnt_u32s scopes;
+	struct lnt_identities_shape {
+		const char *ns;			/* interned */
+		const struct lnt_label *labels; /* the model shares equal ones */
+		uint32_t base;
+	} * shapes; /* of pods without ports that matter */
+	size_t n_shapes, cap_shapes;
+	struct lnt_index by_shape;
 	struct lnt_sets groups;	  /* of pods that cannot differ */
 	struct lnt_u32s of_group; /* base, by group */
 	struct lnt_sets bases;	  /* of elements, all but blocks */

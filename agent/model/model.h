@@ -42,9 +42,9 @@ struct lnt_label {
 	const char *value; /* interned */
 };
 
-/* Sorted by strcmp() of key; keys are unique. */
+/* Sorted by strcmp() of key; keys are unique. Equal sets are one array, as a rule. */
 struct lnt_labels {
-	struct lnt_label *items; /* owned */
+	struct lnt_label *items; /* shared since lnt_labels_normalize() */
 	size_t n;
 };
 
@@ -299,7 +299,7 @@ void lnt_selector_clear(struct lnt_selector *sel);
  */
 void lnt_selector_normalize(struct lnt_selector *sel);
 
-/* The same for labels; of equal keys the last one stays. */
+/* The same for labels; of equal keys the last one stays. They must not be changed after that. */
 void lnt_labels_normalize(struct lnt_labels *labels);
 void lnt_labels_clear(struct lnt_labels *labels);
 

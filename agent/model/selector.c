@@ -1,58 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Labels and label selectors: order, matching, canonical text (metav1.LabelSelector). */
+/* Label selectors: order, matching, canonical text (metav1.LabelSelector). */
 #include "agent/model/model.h"
 #include "lib/cleanup.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static int label_cmp(const void *a, const void *b)
-{
-	return strcmp(((const struct lnt_label *)a)->key, ((const struct lnt_label *)b)->key);
-}
-
-void lnt_labels_normalize(struct lnt_labels *labels)
-{
-	size_t n = 0;
-
-	/* qsort() of glibc is not stable without memory, so later duplicates are folded first. */
-	for (size_t i = 0; i < labels->n; i++) {
-		size_t j = 0;
-
-		while (j < n && labels->items[j].key != labels->items[i].key)
-			j++;
-		if (j < n) {
-			lnt_unintern(labels->items[j].key);
-			lnt_unintern(labels->items[j].value);
-		} else {
-			n++;
-		}
-		labels->items[j] = labels->items[i];
-	}
-	labels->n = n;
-	if (n)
-		qsort(labels->items, n, sizeof(*labels->items), label_cmp);
-}
-
-void lnt_labels_clear(struct lnt_labels *labels)
-{
-	for (size_t i = 0; i < labels->n; i++) {
-		lnt_unintern(labels->items[i].key);
-		lnt_unintern(labels->items[i].value);
-	}
-	free(labels->items);
-	*labels = (struct lnt_labels){};
-}
-
-const char *lnt_labels_get(const struct lnt_labels *labels, const char *key)
-{
-	struct lnt_label want = {.key = key}, *found;
-
-	if (!labels->n)
-		return NULL;
-	found = bsearch(&want, labels->items, labels->n, sizeof(want), label_cmp);
-	return found ? found->value : NULL;
-}
 
 static void requirement_clear(struct lnt_requirement *r)
 {

@@ -64,7 +64,7 @@ static void put_pods(struct lnt_store *st, enum shape shape, struct lnt_endpoint
 		snprintf(labels, sizeof(labels),
 			"app.kubernetes.io/name=app-%u,app.kubernetes.io/component=c%u,"
 			"pod-template-hash=6d4cf%u,app=app-%u,tier=t%u",
-			i / 10, i % 7, i / 10, i / 10, i % 3);
+			i / 10, i / 10 % 7, i / 10, i / 10, i / 10 % 3);
 		snprintf(addr, sizeof(addr), "10.%u.%u.%u", 1 + i / 65000, i / 250, 1 + i % 250);
 		build_put_pod(st, ns_name(shape, i / 10, ns), name, labels, addr);
 		if (i % (PODS / LOCAL) == 0 && i / (PODS / LOCAL) < LOCAL)
