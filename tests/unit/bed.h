@@ -165,6 +165,9 @@ void bed_allow(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity
 	uint16_t port, uint32_t prefixlen);
 void bed_deny(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity, uint8_t proto,
 	uint16_t port, uint32_t prefixlen);
+/* Allows TCP under any policy id. */
+void bed_entry(struct bed *b, uint32_t policy_id, unsigned table, uint32_t identity, uint16_t port,
+	uint32_t prefixlen);
 /* Of @pod's policy, for all protocols; the rule's number is its order. */
 void bed_rule(struct bed *b, int pod, unsigned table, uint32_t identity, uint32_t order,
 	enum lnt_verdict verdict);

@@ -169,37 +169,47 @@ void bed_peer(struct bed *b, int who, uint32_t identity)
 		del(b->skel->maps.peers, &addr);
 }
 
-static void rule(struct bed *b, const struct lnt_policy_key *k, enum lnt_verdict verdict)
+static void entry(struct bed *b, struct lnt_policy_key k, enum lnt_verdict verdict)
 {
 	struct lnt_policy_value v = {.verdict = (__u8)verdict, .rule = 7};
 
-	put(b->skel->maps.policy, k, &v);
+	put(b->skel->maps.policy, &k, &v);
+}
+
+void bed_entry(struct bed *b, uint32_t policy_id, unsigned table, uint32_t identity, uint16_t port,
+	uint32_t prefixlen)
+{
+	entry(b,
+		(struct lnt_policy_key){.prefixlen = prefixlen,
+			.policy_id = policy_id,
+			.identity = identity,
+			.table = (__u8)table,
+			.proto = IPPROTO_TCP,
+			.port = htons(port)},
+		LNT_ALLOW);
+}
+
+static struct lnt_policy_key key_of(int pod, enum lnt_direction dir, uint32_t identity,
+	uint8_t proto, uint16_t port, uint32_t prefixlen)
+{
+	return (struct lnt_policy_key){.prefixlen = prefixlen,
+		.policy_id = 1 + (uint32_t)pod,
+		.identity = identity,
+		.table = (__u8)dir,
+		.proto = proto,
+		.port = htons(port)};
 }
 
 void bed_allow(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity, uint8_t proto,
 	uint16_t port, uint32_t prefixlen)
 {
-	struct lnt_policy_key k = {.prefixlen = prefixlen,
-		.policy_id = 1 + (uint32_t)pod,
-		.identity = identity,
-		.table = (__u8)dir,
-		.proto = proto,
-		.port = htons(port)};
-
-	rule(b, &k, LNT_ALLOW);
+	entry(b, key_of(pod, dir, identity, proto, port, prefixlen), LNT_ALLOW);
 }
 
 void bed_deny(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity, uint8_t proto,
 	uint16_t port, uint32_t prefixlen)
 {
-	struct lnt_policy_key k = {.prefixlen = prefixlen,
-		.policy_id = 1 + (uint32_t)pod,
-		.identity = identity,
-		.table = (__u8)dir,
-		.proto = proto,
-		.port = htons(port)};
-
-	rule(b, &k, LNT_DENY);
+	entry(b, key_of(pod, dir, identity, proto, port, prefixlen), LNT_DENY);
 }
 
 void bed_rule(struct bed *b, int pod, unsigned table, uint32_t identity, uint32_t order,

@@ -2,6 +2,8 @@
 /* What a packet costs on each path. Printed and never asserted: machines differ. */
 #include "tests/unit/bed.h"
 
+#include <stdio.h>
+
 #define REPEAT 20000
 
 /*
@@ -80,8 +82,40 @@ static void left_to_the_stack(void **state)
 	timed(b, "slow: off the wire, the host's own", WIRE, &p);
 }
 
+/* What @n policies come to: an identity and a range of ports each, under @ids policy ids. */
+static void policies(struct bed *b, unsigned n, unsigned ids)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t hash = (i + 1) * 2654435761u;
+
+		bed_entry(b, i % ids ? hash : 1 + A, LNT_EGRESS, LNT_ID_POD | hash >> 4,
+			(uint16_t)(1024 + i % 4 * 64), LNT_POLICY_PORT - 6);
+	}
+}
+
+static void by_policies(void **state)
+{
+	static const unsigned counts[] = {1, 100, 10000};
+	struct bed *b = *state;
+	char what[64];
+	struct pkt p;
+
+	bed_endpoint(b, A, LNT_EP_ISOLATED_EGRESS);
+	bed_tcp(b, &p, A, 1003, WORLD, 80, ACK);
+	for (size_t i = 0; i < 3; i++) {
+		bed_disallow(b);
+		policies(b, counts[i], 1);
+		snprintf(what, sizeof(what), "slow: denied, %u policies of the pod", counts[i]);
+		timed(b, what, FROM(A), &p);
+	}
+	bed_disallow(b);
+	policies(b, 10000, 100);
+	timed(b, "slow: denied, 100 of 10000 policies", FROM(A), &p);
+}
+
 static const struct CMUnitTest tests[] = {
 	BOTH("time: packets that are sent on", sent_on),
+	BOTH("time: a new flow's verdict", by_policies),
 	BOTH("time: packets that are left to the stack, or dropped", left_to_the_stack),
 };
 
