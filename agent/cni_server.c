@@ -2,6 +2,7 @@
 /* Connections of cni_server.h on libuv pipes. */
 #define LNT_LOG "cni"
 #include "agent/cni_server.h"
+#include "agent/line_socket.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
@@ -9,9 +10,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#define LINE_MAX_BYTES (64 * 1024)
 
 struct lnt_cni_server {
 	uv_pipe_t pipe;
@@ -22,8 +20,7 @@ struct lnt_cni_conn {
 	uv_pipe_t pipe;
 	uv_write_t write;
 	struct lnt_cni_server *server;
-	char *line;
-	size_t len;
+	struct lnt_lines lines;
 	char *reply;
 	bool asked; /* the handler has the request and owes a reply */
 	bool last;  /* nothing follows the reply */
@@ -33,7 +30,7 @@ static void conn_closed(uv_handle_t *h)
 {
 	struct lnt_cni_conn *c = h->data;
 
-	free(c->line);
+	lnt_lines_clear(&c->lines);
 	free(c->reply);
 	free(c);
 }
@@ -91,28 +88,26 @@ static void alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 {
 	struct lnt_cni_conn *c = h->data;
 
-	*buf = uv_buf_init(c->line + c->len, (unsigned)(LINE_MAX_BYTES - c->len));
+	*buf = lnt_lines_room(&c->lines);
 }
 
 /* Hands over the request that has arrived, if there is a whole one and none is being answered. */
 static void next_request(struct lnt_cni_conn *c)
 {
-	char *end = memchr(c->line, '\n', c->len);
-	size_t used;
+	const char *line;
+	size_t len;
 	cJSON *req;
 
 	if (c->asked || c->reply)
 		return;
-	if (!end) {
-		c->last = c->len == LINE_MAX_BYTES;
+	line = lnt_lines_next(&c->lines, &len);
+	if (!line) {
+		c->last = lnt_lines_full(&c->lines);
 		if (c->last)
 			lnt_cni_reply(c, LNT_CNI_DECODE_FAILURE, "the request is too long");
 		return;
 	}
-	used = (size_t)(end + 1 - c->line);
-	req = cJSON_ParseWithLength(c->line, used - 1);
-	c->len -= used;
-	memmove(c->line, end + 1, c->len);
+	req = cJSON_ParseWithLength(line, len);
 	c->asked = true;
 	if (req)
 		c->server->handler.request(c->server->handler.ctx, c, req);
@@ -131,7 +126,7 @@ static void conn_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		conn_close(c);
 		return;
 	}
-	c->len += (size_t)n;
+	c->lines.len += (size_t)n;
 	next_request(c);
 }
 
@@ -150,8 +145,7 @@ static void connected(uv_stream_t *listener, int status)
 	c->server = s;
 	uv_pipe_init(listener->loop, &c->pipe, 0);
 	c->pipe.data = c;
-	c->line = malloc(LINE_MAX_BYTES);
-	if (!c->line || uv_accept(listener, (uv_stream_t *)&c->pipe) ||
+	if (uv_accept(listener, (uv_stream_t *)&c->pipe) ||
 		uv_read_start((uv_stream_t *)&c->pipe, alloc, conn_read))
 		conn_close(c);
 }
@@ -165,8 +159,6 @@ int lnt_cni_server_new(uv_loop_t *loop, const char *run_dir, const struct lnt_cn
 	struct lnt_err *e, struct lnt_cni_server **ret_server)
 {
 	struct lnt_cni_server *s = calloc(1, sizeof(*s));
-	char path[4096];
-	mode_t mask;
 	int r;
 
 	if (!s)
@@ -174,23 +166,12 @@ int lnt_cni_server_new(uv_loop_t *loop, const char *run_dir, const struct lnt_cn
 	s->handler = *handler;
 	uv_pipe_init(loop, &s->pipe, 0);
 	s->pipe.data = s;
-	snprintf(path, sizeof(path), "%s/%s", run_dir, LNT_AGENT_SOCKET);
-	if (unlink(path) && errno != ENOENT) {
-		r = -errno;
-		goto fail;
-	}
-	mask = umask(0177);
-	r = uv_pipe_bind(&s->pipe, path);
-	umask(mask);
-	if (!r)
-		r = uv_listen((uv_stream_t *)&s->pipe, 128, connected);
+	r = lnt_line_listen(&s->pipe, run_dir, LNT_AGENT_SOCKET, connected, e);
 	if (r)
-		goto fail;
-	*ret_server = s;
-	return 0;
-fail:
-	uv_close((uv_handle_t *)&s->pipe, server_closed);
-	return lnt_err_set(e, r, "listen at %s: %s", path, uv_strerror(r));
+		uv_close((uv_handle_t *)&s->pipe, server_closed);
+	else
+		*ret_server = s;
+	return r;
 }
 
 void lnt_cni_server_close(struct lnt_cni_server *s)

@@ -3,12 +3,12 @@
 #include "lib/agent_client.h"
 
 #include "lib/json.h"
+#include "lib/unix_socket.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #define MAX_REPLY 4096
 
@@ -69,24 +69,17 @@ static int send_all(const struct lnt_agent_call *call, const char *data, size_t 
 
 static int dial(const char *run_dir, struct lnt_err *e, struct lnt_agent_call *call)
 {
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int r = lnt_unix_connect(run_dir, LNT_AGENT_SOCKET, SOCK_NONBLOCK, &call->fd);
 
-	if (snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/%s", run_dir, LNT_AGENT_SOCKET) >=
-		(int)sizeof(sun.sun_path)) {
+	if (r == -ENAMETOOLONG) {
 		if (e && !e->err)
 			e->code = LNT_CNI_INVALID_CONFIG;
-		return lnt_err_set(e, -ENAMETOOLONG,
+		return lnt_err_set(e, r,
 			"runDir %s is too long: a socket's path has at most %zu characters",
-			run_dir, sizeof(sun.sun_path) - 1);
+			run_dir, LNT_UNIX_PATH_MAX);
 	}
-	call->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (call->fd < 0)
-		return fail(e, -errno, "open socket to the agent");
 	/* A full backlog answers EAGAIN: as good as no answer. */
-	if (connect(call->fd, (struct sockaddr *)&sun, sizeof(sun)))
-		return fail(
-			e, -errno, "linnetd is not running on this node: connect to its socket");
-	return 0;
+	return r ? fail(e, r, "linnetd is not running on this node: connect to its socket") : 0;
 }
 
 int lnt_agent_send(struct lnt_agent_call *call, const char *run_dir, const cJSON *req,
