@@ -109,9 +109,9 @@ $(B)/linnetd: $(call obj,agent/main.c) $(agent_obj) $(lib_obj)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
 
-$(B)/linnetctl: $(call obj,$(ctl_src)) $(agent_obj) $(lib_obj)
+$(B)/linnetctl: $(call obj,$(ctl_src)) $(lib_obj)
 	$(call say,LINK)
-	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
+	$(Q)$(CC) $(LDFLAGS) $^ -o $@ -lmnl $(shell pkg-config --libs libcjson)
 
 # A unit test sees everything but the main() files.
 $(units): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(unit_help)) $(agent_obj) $(cni_lib_obj) $(lib_obj)

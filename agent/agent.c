@@ -8,6 +8,7 @@
 #include "agent/node/forwarding.h"
 #include "agent/node/pod_routes.h"
 #include "agent/node/watch.h"
+#include "agent/people.h"
 #include "agent/serving.h"
 #include "datapath/attach.h"
 #include "lib/cleanup.h"
@@ -41,6 +42,7 @@ void lnt_agent_mark(struct lnt_agent *a, unsigned dirty)
 	uint64_t wait = a->turn_ms * 2;
 
 	a->dirty |= dirty;
+	lnt_people_forget(a);
 	lnt_serving_dirty(a);
 	if (!a->synced || uv_is_active((uv_handle_t *)&a->turn))
 		return;
@@ -167,9 +169,11 @@ static int open_sync(struct lnt_agent *a, struct lnt_err *e)
 {
 	int r = lnt_sync_new(a->opt->bpf_root, e, &a->sync);
 
-	if (!r)
-		lnt_sync_set_maglev(a->sync, a->opt->maglev_size);
-	return r;
+	if (r)
+		return r;
+	lnt_sync_set_maglev(a->sync, a->opt->maglev_size);
+	/* Whoever listened to an agent before this one is gone. */
+	return lnt_sync_tell(a->sync, 0, e);
 }
 
 /* The node as Kubernetes has it: programs, routes, ranges. 1: not known well enough yet. */
@@ -335,6 +339,7 @@ static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 	lnt_notices_end(&a->policy_notices);
 	if (!r)
 		r = turn_netns(a, e, writes);
+	lnt_people_keep_rules(a, &state);
 	lnt_policy_state_clear(&state);
 	return r;
 }
@@ -531,6 +536,7 @@ void lnt_agent_turn(struct lnt_agent *a)
 	size_t writes = 0;
 	int r;
 
+	lnt_people_forget(a);
 	if (!a->synced)
 		return;
 	uv_timer_stop(&a->turn);
@@ -642,6 +648,7 @@ static void stop(uv_signal_t *signal, int signum)
 	log_info("stopping; pods keep their network");
 	lnt_adds_close(a);
 	lnt_cni_server_close(a->cni);
+	lnt_people_close(a);
 	lnt_serving_close(a);
 	if (a->kube)
 		lnt_kube_close(TAKE_PTR(a->kube));
@@ -695,6 +702,7 @@ static int start(struct lnt_agent *a, struct lnt_err *e)
 	if ((r = lnt_bpffs_ensure(a->opt->bpf_root, e)) || (r = lnt_nl_open(-1, e, &a->nl)) ||
 		(r = lnt_registry_load(&a->registry, a->opt->run_dir, e)) ||
 		(r = start_kube(a, e)) || (r = lnt_serving_open(a, e)) ||
+		(r = lnt_people_open(a, e)) ||
 		(r = lnt_node_watch_new(&a->loop, node_changed, a, e, &a->watch)))
 		return r;
 	wait_for(a, "waiting for the API server");
@@ -723,6 +731,7 @@ int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 	lnt_sync_free(a.sync);
 	lnt_store_free(a.store);
 	lnt_registry_clear(&a.registry);
+	lnt_policy_state_clear(&a.rule_names);
 	lnt_notices_clear(&a.policy_notices);
 	lnt_notices_clear(&a.service_notices);
 	lnt_services_free(a.services);

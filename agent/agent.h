@@ -26,6 +26,7 @@ enum lnt_dirty {
 };
 
 struct lnt_node_watch;
+struct lnt_people;
 struct lnt_serving;
 struct lnt_add; /* an ADD that waits for its pod (adds.c) */
 
@@ -41,6 +42,7 @@ struct lnt_agent {
 	struct lnt_add *adds;
 	struct lnt_node_watch *watch;
 	struct lnt_serving *serving;
+	struct lnt_people *people;
 
 	uv_timer_t turn;  /* the next turn */
 	uv_timer_t sweep; /* ageing of flows */
@@ -56,6 +58,7 @@ struct lnt_agent {
 	struct lnt_notice_sink notices;
 	struct lnt_notices policy_notices;
 	struct lnt_notices service_notices; /* of LNT_NOTICE_NOT_PROGRAMMED */
+	struct lnt_policy_state rule_names; /* of the last compilation: the rules, nothing else */
 	struct lnt_services *services;	    /* compiled, from turn to turn */
 	struct lnt_nodeport_addr *nodeport_addrs;
 	size_t n_nodeport_addrs;

@@ -9,6 +9,7 @@
 #include "datapath/xdp.h"
 #include "lib/agent_socket.h"
 #include "lib/cleanup.h"
+#include "lib/ctl_socket.h"
 #include "lib/endpoint.h"
 #include "lib/log.h"
 #include "lib/netlink.h"
@@ -96,10 +97,10 @@ static int remove_routes(struct lnt_nl *nl, int family, struct lnt_err *e)
 	return first;
 }
 
-/* The socket, and what the plugin keeps there unless pods still depend on it. */
+/* The sockets, and what the plugin keeps there unless pods still depend on it. */
 static int remove_run_dir(const struct lnt_options *opt, struct lnt_err *e)
 {
-	static const char *const parts[] = {LNT_AGENT_SOCKET, "ipam"};
+	static const char *const parts[] = {LNT_AGENT_SOCKET, LNT_CTL_SOCKET, "ipam"};
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/endpoints", opt->run_dir);

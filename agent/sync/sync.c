@@ -69,15 +69,48 @@ size_t lnt_sync_tables_missing(const struct lnt_sync *s)
 	return s->svc.n_missing;
 }
 
+/* This process' one thread is the only writer of both fields. */
+static int read_state(struct lnt_sync *s, struct lnt_err *e, struct lnt_state *ret_state)
+{
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(s->maps.state, &zero, ret_state))
+		return lnt_err_sys(e, -errno, "read the epoch");
+	return 0;
+}
+
+static int write_state(struct lnt_sync *s, const struct lnt_state *state, struct lnt_err *e)
+{
+	uint32_t zero = 0;
+
+	if (bpf_map_update_elem(s->maps.state, &zero, state, BPF_ANY))
+		return lnt_err_sys(e, -errno, "write the epoch");
+	return 0;
+}
+
 int lnt_sync_bump_epoch(struct lnt_sync *s, struct lnt_err *e)
 {
 	struct lnt_state state;
-	uint32_t zero = 0;
+	int r = read_state(s, e, &state);
 
-	if (bpf_map_lookup_elem(s->maps.state, &zero, &state))
-		return lnt_err_sys(e, -errno, "read the epoch");
+	if (r)
+		return r;
 	state.epoch++;
-	if (bpf_map_update_elem(s->maps.state, &zero, &state, BPF_ANY))
-		return lnt_err_sys(e, -errno, "write the epoch");
-	return 0;
+	return write_state(s, &state, e);
+}
+
+int lnt_sync_tell(struct lnt_sync *s, uint32_t what, struct lnt_err *e)
+{
+	struct lnt_state state;
+	int r = read_state(s, e, &state);
+
+	if (r || state.tell == what)
+		return r;
+	state.tell = what;
+	return write_state(s, &state, e);
+}
+
+int lnt_sync_events(const struct lnt_sync *s)
+{
+	return s->maps.events;
 }

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * linnetctl: what people ask of the agent of the node they are on. A file a verb; a verb asks
+ * (lib/ctl_socket.h), reads lines and prints them as people like them, or as they came.
+ */
+#include "lib/ctl_socket.h"
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Exit codes. */
+#define CTL_OK	   0
+#define CTL_DENIED 1 /* a question was answered with no; or monitor's agent is gone */
+#define CTL_FAILED 2
+
+struct ctl {
+	const char *run_dir;
+	bool json; /* -o json */
+	FILE *in;  /* from the agent, once ctl_ask() has connected */
+	char *line;
+	size_t room;
+};
+
+/*
+ * A verb: @argv[0] is its name. Options that all have are parsed already where they came first, and
+ * are the verb's to take by ctl_option() where they come later. Returns the exit code.
+ */
+int ctl_monitor(struct ctl *c, int argc, char **argv);
+
+/* What verbs' options share: 'o', 'r', 'h' and unknown ones. False: the verb is to end. */
+bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_code);
+#define CTL_OPTIONS                                                                          \
+	{"output", required_argument, NULL, 'o'}, {"run-dir", required_argument, NULL, 'r'}, \
+	{                                                                                    \
+		"help", no_argument, NULL, 'h'                                               \
+	}
+#define CTL_SHORT "+o:r:h"
+
+/* Connects and sends @req, which stays the caller's. False: it has said why not. */
+bool ctl_ask(struct ctl *c, const cJSON *req);
+
+/*
+ * The next line of the answer, until the next call; as JSON in *ret_json, which the caller frees.
+ * NULL: the agent has hung up. An answer that is an error is printed, and *ret_json is NULL.
+ */
+const char *ctl_read(struct ctl *c, cJSON **ret_json);

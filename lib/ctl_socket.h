@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The socket where people meet the agent: <run-dir>/ctl.sock, SOCK_STREAM, mode 0600. Each request
+ * is a JSON object on a line, and so is each line of an answer.
+ *
+ *   {"get":"monitor","allows":true,"pod":"ns/name","policy":"ns/name"}
+ *       drops, and allows if they are asked for, as they happen, until the client hangs up. "pod"
+ *       and "policy" leave out what does not concern them. The first line says that it has begun:
+ *   {"listening":"node"}
+ *   {"time":"2026-01-31T12:00:00.000000Z","verdict":"drop","direction":"ingress",...}
+ *   {"lost":12}                        so many were not told: too many at once
+ *
+ *   {"error":"..."}                    to what is no request, or cannot be answered
+ *
+ * A client that does not read is not waited for: what does not fit into its queue is lost to it,
+ * and it is hung up on after LNT_CTL_STUCK_MS.
+ */
+#define LNT_CTL_SOCKET	 "ctl.sock"
+#define LNT_CTL_STUCK_MS 10000
