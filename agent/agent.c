@@ -318,6 +318,7 @@ static int compile_policy(
 		.node_name = a->opt->node_name,
 		.eps = a->registry.eps,
 		.n_eps = a->registry.n,
+		.audit = a->opt->policy_audit,
 	};
 	int r = lnt_devices_host_addrs(a->nl, e, &host_addrs, &params.n_host_addrs);
 

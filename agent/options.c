@@ -26,6 +26,7 @@ enum {
 	OPT_KUBE_PORT,
 	OPT_XDP,
 	OPT_MAGLEV_TABLE_SIZE,
+	OPT_POLICY_AUDIT,
 };
 
 static const struct option longs[] = {
@@ -45,6 +46,7 @@ static const struct option longs[] = {
 	{"xdp", required_argument, NULL, OPT_XDP},
 	{"maglev-table-size", required_argument, NULL, OPT_MAGLEV_TABLE_SIZE},
 	{"loadbalancer-mode", required_argument, NULL, OPT_LOADBALANCER_MODE},
+	{"policy-audit", required_argument, NULL, OPT_POLICY_AUDIT},
 	{"log-level", required_argument, NULL, 'l'},
 	{"load-only", no_argument, NULL, OPT_LOAD_ONLY},
 	{"cleanup", no_argument, NULL, OPT_CLEANUP},
@@ -93,6 +95,8 @@ static void usage(FILE *to)
 	      "                       snat or dsr: whether pods of other nodes answer outside "
 	      "clients\n"
 	      "                       directly, where a service does not say (snat)\n"
+	      "  --policy-audit BOOL  let what policy denies pass, and tell (linnetctl monitor) "
+	      "(false)\n"
 	      "  --log-level LEVEL    error, warn, info or debug (info)\n"
 	      "  --load-only          load and pin the programs, then exit\n"
 	      "  --cleanup            remove everything linnet put on the node, then exit\n",
@@ -222,27 +226,39 @@ static int parse_mode(const char *s, bool *ret_dsr)
 	return 0;
 }
 
-static int parse_one(int c, char *arg, struct lnt_options *o)
+/* Where an option goes whose argument is taken as it is; NULL: it is another. */
+static const char **text_option(int c, struct lnt_options *o)
 {
 	switch (c) {
 	case 'n':
-		o->node_name = arg;
-		return 0;
+		return &o->node_name;
 	case 'k':
-		o->kubeconfig = arg;
-		return 0;
+		return &o->kubeconfig;
 	case 'b':
-		o->bpf_root = arg;
-		return 0;
+		return &o->bpf_root;
 	case 'g':
-		o->cgroup_root = arg;
-		return 0;
+		return &o->cgroup_root;
 	case 'r':
-		o->run_dir = arg;
-		return 0;
+		return &o->run_dir;
 	case 'c':
-		o->cni_conf_dir = arg;
+		return &o->cni_conf_dir;
+	case OPT_KUBE_HOST:
+		return &o->kube_host;
+	case OPT_KUBE_PORT:
+		return &o->kube_port;
+	}
+	return NULL;
+}
+
+static int parse_one(int c, char *arg, struct lnt_options *o)
+{
+	const char **text = text_option(c, o);
+
+	if (text) {
+		*text = arg;
 		return 0;
+	}
+	switch (c) {
 	case 'd':
 		return parse_devices(arg, o);
 	case 'm':
@@ -259,18 +275,14 @@ static int parse_one(int c, char *arg, struct lnt_options *o)
 		return parse_bind(arg, &o->http);
 	case OPT_HEALTHZ_ADDRESS:
 		return parse_bind(arg, &o->healthz);
-	case OPT_KUBE_HOST:
-		o->kube_host = arg;
-		return 0;
-	case OPT_KUBE_PORT:
-		o->kube_port = arg;
-		return 0;
 	case OPT_XDP:
 		return parse_xdp(arg, &o->xdp);
 	case OPT_MAGLEV_TABLE_SIZE:
 		return parse_maglev_size(arg, &o->maglev_size);
 	case OPT_LOADBALANCER_MODE:
 		return parse_mode(arg, &o->dsr);
+	case OPT_POLICY_AUDIT:
+		return parse_bool(arg, &o->policy_audit);
 	case OPT_LOAD_ONLY:
 		o->mode = LNT_MODE_LOAD_ONLY;
 		return 0;

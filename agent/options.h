@@ -51,6 +51,7 @@ struct lnt_options {
 	enum lnt_opt_xdp xdp;
 	uint32_t maglev_size; /* 0: no Maglev */
 	bool dsr; /* pods of other nodes answer outside clients directly, unless a service says */
+	bool policy_audit; /* what policy denies passes, and is told */
 	enum lnt_log_level log_level;
 };
 

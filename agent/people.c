@@ -48,7 +48,7 @@ int lnt_people_open(struct lnt_agent *a, struct lnt_err *e)
 
 void lnt_people_forget(struct lnt_agent *a)
 {
-	if (a->people)
+	if (a->people && a->people->monitor)
 		lnt_monitor_forget(a->people->monitor);
 }
 

@@ -6,7 +6,8 @@
  *
  *   {"get":"monitor","allows":true,"pod":"ns/name","policy":"ns/name"}
  *       drops, and allows if they are asked for, as they happen, until the client hangs up. "pod"
- *       and "policy" leave out what does not concern them. The first line says that it has begun:
+ *       and "policy" (of a ClusterNetworkPolicy "cnp:name") leave out what does not concern them.
+ *       The first line says that it has begun:
  *   {"listening":"node"}
  *   {"time":"2026-01-31T12:00:00.000000Z","verdict":"drop","direction":"ingress",...}
  *   {"lost":12}                        so many were not told: too many at once

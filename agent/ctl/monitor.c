@@ -14,7 +14,7 @@ static const char usage[] =
 	"  --allows           connections that are allowed too, when they are decided\n"
 	"  --pod NS/NAME      only what is from or to this pod\n"
 	"  --policy NS/NAME   only what this policy has decided, or the isolation that it makes;\n"
-	"                     a ClusterNetworkPolicy has no NS/\n";
+	"                     a ClusterNetworkPolicy is cnp:NAME\n";
 
 static const char *text(const cJSON *json, const char *key)
 {

@@ -16,15 +16,20 @@ bool lnt_policy_selects(
 		return policy->meta.ns == pod->meta.ns &&
 			lnt_selector_matches(&policy->pods, &pod->labels);
 	ns = (const struct lnt_namespace *)lnt_store_get(st, LNT_KIND_NAMESPACE, "", pod->meta.ns);
-	return ns && lnt_selector_matches(&policy->namespaces, &ns->labels) &&
+	/* As the compiler has it: what selects all namespaces selects one that is not known. */
+	return (ns ? lnt_selector_matches(&policy->namespaces, &ns->labels)
+		   : !policy->namespaces.n_reqs) &&
 		lnt_selector_matches(&policy->pods, &pod->labels);
 }
 
 const char *lnt_policy_name(
 	const struct lnt_netpol *policy, char ret_text[static LNT_POLICY_NAME_STRLEN])
 {
-	snprintf(ret_text, LNT_POLICY_NAME_STRLEN, "%s%s%s", policy->meta.ns,
-		policy->meta.ns[0] ? "/" : "", policy->meta.name);
+	if (policy->meta.kind == LNT_KIND_CLUSTERNETWORKPOLICY)
+		snprintf(ret_text, LNT_POLICY_NAME_STRLEN, "cnp:%s", policy->meta.name);
+	else
+		snprintf(ret_text, LNT_POLICY_NAME_STRLEN, "%s/%s", policy->meta.ns,
+			policy->meta.name);
 	return ret_text;
 }
 

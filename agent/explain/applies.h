@@ -8,7 +8,7 @@
 bool lnt_policy_selects(
 	const struct lnt_store *st, const struct lnt_netpol *policy, const struct lnt_pod *pod);
 
-/* "namespace/name", or the name of what has no namespace, into @ret_text, cut if too long. */
+/* "namespace/name", "cnp:name" of a ClusterNetworkPolicy; cut if too long. Returns @ret_text. */
 #define LNT_POLICY_NAME_STRLEN 512
 const char *lnt_policy_name(
 	const struct lnt_netpol *policy, char ret_text[static LNT_POLICY_NAME_STRLEN]);

@@ -35,7 +35,7 @@ struct lnt_told {
 struct lnt_event_filter {
 	bool allows;
 	const char *pod;    /* "namespace/name": at either end */
-	const char *policy; /* "namespace/name", or a cluster's "name": decided, or isolates */
+	const char *policy; /* as lnt_policy_name() has it: decided, or isolates */
 };
 
 void lnt_event_look(

@@ -184,7 +184,7 @@ static int set_tell(struct lnt_monitor *m, struct lnt_err *e)
 /* What was told before anybody listened is old. */
 static int open_ring(struct lnt_monitor *m, struct lnt_err *e)
 {
-	m->ring = ring_buffer__new(lnt_sync_events(m->agent->sync), on_event, m, NULL);
+	m->ring = ring_buffer__new(lnt_sync_maps(m->agent->sync)->events, on_event, m, NULL);
 	if (!m->ring)
 		return lnt_err_sys(e, -errno, "open the programs' events");
 	m->skip = true;

@@ -110,7 +110,7 @@ int lnt_sync_tell(struct lnt_sync *s, uint32_t what, struct lnt_err *e)
 	return write_state(s, &state, e);
 }
 
-int lnt_sync_events(const struct lnt_sync *s)
+const struct lnt_maps *lnt_sync_maps(const struct lnt_sync *s)
 {
-	return s->maps.events;
+	return &s->maps;
 }

@@ -68,9 +68,11 @@ size_t lnt_sync_tables_missing(const struct lnt_sync *s);
 int lnt_sync_cluster(struct lnt_sync *s, struct lnt_nl *nl, const struct lnt_cluster_state *want,
 	struct lnt_err *e, size_t *ret_writes);
 
-/* What the programs tell from now on (enum lnt_tell), at the ring buffer lnt_sync_events(). */
+/* What the programs tell from now on (enum lnt_tell), in the ring buffer `events`. */
 int lnt_sync_tell(struct lnt_sync *s, uint32_t what, struct lnt_err *e);
-int lnt_sync_events(const struct lnt_sync *s); /* a descriptor, not the caller's */
+
+/* The maps, to be read. */
+const struct lnt_maps *lnt_sync_maps(const struct lnt_sync *s);
 
 /* Makes every flow be decided again on its next packet. */
 int lnt_sync_bump_epoch(struct lnt_sync *s, struct lnt_err *e);
