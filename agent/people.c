@@ -3,6 +3,8 @@
 #include "agent/people.h"
 #include "agent/agent.h"
 #include "agent/explain/monitor.h"
+#include "agent/explain/pod_policies.h"
+#include "agent/explain/trace.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
 
@@ -14,6 +16,62 @@ struct lnt_people {
 	struct lnt_monitor *monitor;
 };
 
+static void get_policies(struct lnt_agent *a, struct lnt_ctl_conn *conn, const cJSON *req)
+{
+	_cleanup_json_ cJSON *json = NULL;
+	const char *name = lnt_json_str(req, "pod"), *slash = name ? strchr(name, '/') : NULL;
+	_cleanup_free_ char *ns = slash ? strndup(name, (size_t)(slash - name)) : NULL;
+	const struct lnt_pod *pod = ns
+		? (const struct lnt_pod *)lnt_store_get(a->store, LNT_KIND_POD, ns, slash + 1)
+		: NULL;
+
+	if (!pod) {
+		lnt_ctl_refuse(conn, slash ? "there is no such pod" : "NAMESPACE/POD is needed");
+		return;
+	}
+	json = lnt_pod_policies_json(a->store, pod, a->opt->policy_audit);
+	if (json)
+		lnt_ctl_say(conn, json);
+	else
+		lnt_ctl_refuse(conn, "out of memory");
+}
+
+static void free_directory(struct lnt_directory **d)
+{
+	lnt_directory_free(*d);
+}
+
+static void get_trace(struct lnt_agent *a, struct lnt_ctl_conn *conn, const cJSON *req)
+{
+	_cleanup_(free_directory) struct lnt_directory *dir =
+		lnt_directory_new(a->store, a->registry.eps, a->registry.n);
+	const char *from = lnt_json_str(req, "from"), *to = lnt_json_str(req, "to");
+	const cJSON *family = lnt_json_get(req, "family");
+	struct lnt_trace_env env = {
+		.names = {.st = a->store, .dir = dir},
+		.node_name = a->opt->node_name,
+		.compiled = &a->rule_names,
+		.audit = a->opt->policy_audit,
+	};
+	_cleanup_json_ cJSON *json = NULL;
+	struct lnt_err e = {};
+
+	if (!from || !to || !dir) {
+		lnt_ctl_refuse(conn, dir ? "a trace needs from and to" : "out of memory");
+		return;
+	}
+	if (!a->sync) {
+		lnt_ctl_refuse(conn, a->why_not);
+		return;
+	}
+	env.here = lnt_source_maps(lnt_sync_maps(a->sync));
+	json = lnt_trace_json(&env, from, to, cJSON_IsNumber(family) ? family->valueint : 0, &e);
+	if (json)
+		lnt_ctl_say(conn, json);
+	else
+		lnt_ctl_refuse(conn, e.msg);
+}
+
 static void request(void *ctx, struct lnt_ctl_conn *conn, const cJSON *req)
 {
 	const char *what = lnt_json_str(req, "get");
@@ -23,6 +81,10 @@ static void request(void *ctx, struct lnt_ctl_conn *conn, const cJSON *req)
 		lnt_ctl_refuse(conn, "the request gets nothing");
 	else if (!strcmp(what, "monitor"))
 		lnt_monitor_listen(a->people->monitor, conn, req);
+	else if (!strcmp(what, "policies"))
+		get_policies(a, conn, req);
+	else if (!strcmp(what, "trace"))
+		get_trace(a, conn, req);
 	else
 		lnt_ctl_refuse(conn, "this agent does not know what is asked for");
 }

@@ -12,6 +12,13 @@
  *   {"time":"2026-01-31T12:00:00.000000Z","verdict":"drop","direction":"ingress",...}
  *   {"lost":12}                        so many were not told: too many at once
  *
+ *   {"get":"policies","pod":"ns/name"}
+ *   {"pod":"ns/name","node":"n","audit":false,"ingressIsolated":true,"policies":[...],...}
+ *
+ *   {"get":"trace","from":"ns/pod","to":"ns/pod:80/tcp","family":0}
+ *       whether policy allows it; family 4, 6 or 0 for both
+ *   {"allowed":false,"connections":[{"family":4,"allowed":false,"ends":[...],...}],...}
+ *
  *   {"error":"..."}                    to what is no request, or cannot be answered
  *
  * A client that does not read is not waited for: what does not fit into its queue is lost to it,

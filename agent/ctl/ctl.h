@@ -28,6 +28,7 @@ struct ctl {
  * are the verb's to take by ctl_option() where they come later. Returns the exit code.
  */
 int ctl_monitor(struct ctl *c, int argc, char **argv);
+int ctl_policy(struct ctl *c, int argc, char **argv);
 
 /* What verbs' options share: 'o', 'r', 'h' and unknown ones. False: the verb is to end. */
 bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_code);
@@ -37,6 +38,9 @@ bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_c
 		"help", no_argument, NULL, 'h'                                               \
 	}
 #define CTL_SHORT "+o:r:h"
+
+/* A string member of an answer, borrowed; "" when there is none. */
+const char *ctl_text(const cJSON *json, const char *key);
 
 /* Connects and sends @req, which stays the caller's. False: it has said why not. */
 bool ctl_ask(struct ctl *c, const cJSON *req);

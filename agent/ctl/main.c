@@ -11,7 +11,9 @@
 #include <sys/socket.h>
 
 static const char usage[] = "usage: linnetctl [--run-dir DIR] VERB [OPTION...]\n"
-			    "  monitor   drops and verdicts as they happen\n"
+			    "  monitor        drops and verdicts as they happen\n"
+			    "  policy get     what applies to a pod\n"
+			    "  policy trace   whether policy allows a connection, and why\n"
 			    "Every verb has --help, -o json, and\n"
 			    "  --run-dir DIR   where the agent's socket is (/run/linnet)\n";
 
@@ -20,7 +22,15 @@ static const struct verb {
 	int (*run)(struct ctl *c, int argc, char **argv);
 } verbs[] = {
 	{"monitor", ctl_monitor},
+	{"policy", ctl_policy},
 };
+
+const char *ctl_text(const cJSON *json, const char *key)
+{
+	const char *s = lnt_json_str(json, key);
+
+	return s ? s : "";
+}
 
 bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_code)
 {

@@ -16,18 +16,11 @@ static const char usage[] =
 	"  --policy NS/NAME   only what this policy has decided, or the isolation that it makes;\n"
 	"                     a ClusterNetworkPolicy is cnp:NAME\n";
 
-static const char *text(const cJSON *json, const char *key)
-{
-	const char *s = lnt_json_str(json, key);
-
-	return s ? s : "";
-}
-
 /* "red/near:4312", "world 203.0.113.1:80": the address only where it is no one's. */
 static void print_end(const cJSON *end, char *buf, size_t size)
 {
 	const cJSON *port = lnt_json_get(end, "port");
-	const char *name = text(end, "name"), *addr = text(end, "address");
+	const char *name = ctl_text(end, "name"), *addr = ctl_text(end, "address");
 	bool colons = !*name && strchr(addr, ':');
 	int n = snprintf(buf, size, "%s%s%s%s", *name ? name : "world ", colons && port ? "[" : "",
 		*name ? "" : addr, colons && port ? "]" : "");
@@ -73,7 +66,7 @@ static void print_time(const char *utc)
 static void print_event(const cJSON *ev)
 {
 	const cJSON *lost = lnt_json_get(ev, "lost");
-	const char *service = text(ev, "service"), *verdict = text(ev, "verdict");
+	const char *service = ctl_text(ev, "service"), *verdict = ctl_text(ev, "verdict");
 	char src[600] = "?", dst[600] = "?", ends[1800], target[600];
 
 	if (lost) {
@@ -84,14 +77,14 @@ static void print_event(const cJSON *ev)
 		print_end(lnt_json_get(ev, "source"), src, sizeof(src));
 		print_end(lnt_json_get(ev, "destination"), dst, sizeof(dst));
 	}
-	snprintf(ends, sizeof(ends), "%s -> %s/%s%s", src, dst, text(ev, "protocol"),
+	snprintf(ends, sizeof(ends), "%s -> %s/%s%s", src, dst, ctl_text(ev, "protocol"),
 		lnt_json_get(ev, "reply") ? " (reply)" : "");
-	print_time(text(ev, "time"));
+	print_time(ctl_text(ev, "time"));
 	printf("  %-5s  %-54s", verdict, ends);
-	printf("  %-7s", text(ev, "direction"));
-	printf("  %s", *text(ev, "reason") ? text(ev, "reason") : verdict);
+	printf("  %-7s", ctl_text(ev, "direction"));
+	printf("  %s", *ctl_text(ev, "reason") ? ctl_text(ev, "reason") : verdict);
 	if (!lnt_json_get(ev, "source"))
-		printf("  at %s", text(ev, "device"));
+		printf("  at %s", ctl_text(ev, "device"));
 	print_why(ev);
 	if (*service)
 		printf("  service %s", service);

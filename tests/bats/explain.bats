@@ -158,3 +158,113 @@ allow_from_clients() {
 	agent_start n1
 	tells n1 0
 }
+
+# --- policy trace and policy get ------------------------------------------------------------------
+
+# agrees FROM TO PORT: what trace says is what happens, on the node of either end.
+agrees() {
+	local happens=1 node rc
+	! reaches "$1" tcp "$2" "$3" 2>/dev/null || happens=0
+	for node in n1 n2; do
+		rc=0
+		ctl $node policy trace --from "$1" --to "$2:$3" >"$LNT_DIR/trace.out" || rc=$?
+		[ $rc = $happens ] || fail "$1 to $2:$3 on $node: $rc, not $happens: $(<"$LNT_DIR/trace.out")"
+	done
+	[ $happens = 1 ] || grep -qx allowed "$LNT_DIR/trace.out"
+}
+
+@test "policy trace: agrees with what happens, for pods of both nodes, asked of either" {
+	allow_from_clients
+	apply <<-EOF
+		apiVersion: networking.k8s.io/v1
+		kind: NetworkPolicy
+		metadata: {name: out, namespace: blue}
+		spec:
+		  podSelector: {}
+		  policyTypes: [Egress]
+		  egress: [{to: [{namespaceSelector: {matchLabels: {team: red}}}], ports: [{port: 81}]}]
+	EOF
+	soon_blocked blue/far tcp red/server 80
+	soon_blocked blue/far tcp red/near 80
+	local from to port
+	for from in red/server red/near blue/far n1 n2; do
+		for to in red/server red/near blue/far; do
+			for port in 80 81; do
+				[ $from = $to ] || agrees $from $to $port
+			done
+		done
+	done
+}
+
+@test "policy trace: says which end said no, by which policy, and which rule said yes" {
+	allow_from_clients
+	soon_blocked blue/far tcp red/server 80
+	run -1 ctl n1 policy trace --from blue/far --to red/server:80 -4
+	[[ $output == *"denied: ingress of red/server isolated, no rule matched by red/web" ]]
+	run -0 ctl n1 policy trace --from red/near --to red/server:80
+	[[ $output == *"red/web ingress[0]"*allowed ]]
+	[ "$(grep -c -- '->' <<<"$output")" = 2 ]
+	run -1 ctl n1 policy trace --from red/near --to red/server:80/udp -6 -o json
+	jq -e '.allowed == false and (.connections | length) == 1 and .connections[0].family == 6 and
+		(.connections[0].ends | map([.direction, .allowed])) == [["egress", true], ["ingress", false]] and
+		.connections[0].ends[1].isolatedBy == ["red/web"]' <<<"$output"
+	run -1 ctl n1 policy trace --from 203.0.113.10 --to red/server:80
+	run -0 ctl n1 policy trace --from red/server --to 203.0.113.10:53/udp
+	run -1 ctl n1 policy trace --from red/near --to red/server:icmp
+	run -0 ctl n1 policy trace --from red/near --to "[$(pod_ip red/server 6)]:80"
+}
+
+@test "policy trace: of a service, its endpoints" {
+	allow_from_clients
+	apply <<-EOF
+		apiVersion: v1
+		kind: Service
+		metadata: {name: web, namespace: red}
+		spec: {selector: {app: server}, ports: [{name: http, port: 8080, targetPort: 80}]}
+	EOF
+	wait_until 5 ctl n1 policy trace --from red/near --to red/web:8080 -4
+	run -1 ctl n1 policy trace --from blue/far --to red/web:http
+	[[ $output == *"red/server ("*") port 80/TCP"* ]]
+	kc -n red delete service web >/dev/null
+}
+
+@test "policy trace: what cannot be asked is an error that says why" {
+	local want
+	while IFS='|' read -r from to want; do
+		run -2 ctl n1 policy trace --from "$from" --to "$to"
+		[[ $output == *"$want"* ]] || fail "$from to $to: $output"
+	done <<-EOF
+		red/none|red/server:80|there is no pod red/none
+		red/near|red/none:80|neither a pod nor a service red/none
+		red/near|red/server|names no port
+		red/near|red/server:http|no port named 'http'
+		red/near|red/server:80/x|none of tcp, udp, sctp
+		red/near|203.0.113.1:70000|'70000' is no port
+		203.0.113.1|fd00::1:80|names no port
+		203.0.113.1|[fd00::1]:80|no addresses of one family
+	EOF
+	run -2 ctl n1 policy trace --from red/near
+	run -2 ctl n1 policy
+	run -2 ctl n1 nothing
+}
+
+@test "policy get: what applies to a pod, of this node and of others" {
+	allow_from_clients
+	local node
+	for node in n1 n2; do
+		wait_until 5 policies_include $node red/server red/web
+		run -0 ctl $node policy get red/server
+		[[ $output == *"pod red/server on n1"* ]]
+		[[ $output == *"ingress  isolated"*"egress   not isolated"* ]]
+		[[ $output == *"network   red/web  (ingress)"* ]]
+		[[ $output == *"ingress[0]: allow from all pods of the namespace, TCP 80"* ]]
+		run -0 ctl $node policy get blue/far
+		[[ $output == *"no policies"* ]]
+	done
+	run -2 ctl n1 policy get red/none
+	[[ $output == *"there is no such pod"* ]]
+}
+
+policies_include() {
+	ctl "$1" policy get "$2" -o json | jq -e --arg p "$3" '.policies | map(.name) | index($p)'
+}
