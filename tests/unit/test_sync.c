@@ -52,15 +52,6 @@ static struct lnt_sync *sync_open(void)
 	return s;
 }
 
-static uint32_t epoch(struct lnt_sync *s)
-{
-	struct lnt_state st = {};
-	uint32_t zero = 0;
-
-	assert_int_equal(bpf_map_lookup_elem(s->maps.state, &zero, &st), 0);
-	return st.epoch;
-}
-
 static struct in6_addr addr(const char *text)
 {
 	struct in6_addr a;
@@ -686,69 +677,6 @@ static void services_at_scale(void **state)
 	free(b);
 }
 
-/* --- policy ----------------------------------------------------------------------------------- */
-
-static struct lnt_endpoint endpoint(const char *a, uint32_t ifindex)
-{
-	struct lnt_endpoint ep = {.host_ifindex = ifindex, .n_addrs = 1, .mac = {2, 1}};
-
-	ep.addrs[0] = addr(a);
-	return ep;
-}
-
-static void want_endpoint(
-	struct lnt_sync *s, const struct lnt_endpoint *ep, uint32_t policy_id, size_t writes)
-{
-	struct lnt_peer_entry peer = {ep->addrs[0], {.identity = 300}};
-	struct lnt_endpoint_entry entry = {ep->addrs[0],
-		{.ifindex = ep->host_ifindex, .identity = 300, .policy_id = policy_id}};
-	struct lnt_policy_entry rule = {
-		{.prefixlen = LNT_POLICY_ALL, .policy_id = policy_id}, {.verdict = LNT_ALLOW}};
-	struct lnt_policy_state want = {.peers = &peer,
-		.n_peers = 1,
-		.endpoints = &entry,
-		.n_endpoints = 1,
-		.policy = &rule,
-		.n_policy = 1};
-	struct lnt_err e = {};
-	size_t seen = 0;
-
-	memcpy(entry.value.mac, ep->mac, 6);
-	if (lnt_sync_policy(s, &want, ep, 1, &e, &seen))
-		fail_msg("%s", e.msg);
-	assert_int_equal(seen, writes);
-}
-
-static void policy_moves_the_epoch_when_it_changes(void **state)
-{
-	struct lnt_endpoint ep = endpoint("10.0.0.9", 7), other = endpoint("10.0.0.9", 8);
-	struct lnt_sync *s = sync_open();
-	uint32_t before = epoch(s);
-
-	assert_false(lnt_sync_has_endpoint(s, &ep));
-	want_endpoint(s, &ep, 5, 4);
-	assert_true(lnt_sync_has_endpoint(s, &ep));
-	assert_false(lnt_sync_has_endpoint(s, &other));
-	assert_int_equal(epoch(s), before + 1);
-	want_endpoint(s, &ep, 5, 0);
-	assert_int_equal(epoch(s), before + 1);
-	want_endpoint(s, &ep, 6, 3); /* new rule, endpoint switched, old rule gone */
-	assert_int_equal(epoch(s), before + 2);
-	lnt_sync_free(s);
-}
-
-static void policy_is_untouched_by_a_restart(void **state)
-{
-	struct lnt_endpoint ep = endpoint("10.0.0.9", 7);
-	struct lnt_sync *s = sync_open();
-	uint32_t before = epoch(s);
-
-	assert_true(lnt_sync_has_endpoint(s, &ep));
-	want_endpoint(s, &ep, 6, 0);
-	assert_int_equal(epoch(s), before);
-	lnt_sync_free(s);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -765,8 +693,6 @@ int main(void)
 		cmocka_unit_test(tables_of_a_full_map),
 		cmocka_unit_test(tables_take_their_time),
 		cmocka_unit_test(services_at_scale),
-		cmocka_unit_test(policy_moves_the_epoch_when_it_changes),
-		cmocka_unit_test(policy_is_untouched_by_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, setup_root, teardown_root);
