@@ -414,3 +414,63 @@ early_asker() {
 	reaches blue/second tcp red/other 80
 	pod_del blue/second
 }
+
+# to_block CIDRS EXCEPT: what red/near may send to, besides the node.
+to_block() {
+	apply <<-EOF
+		apiVersion: networking.k8s.io/v1
+		kind: NetworkPolicy
+		metadata: {name: block, namespace: red}
+		spec:
+		  podSelector: {matchLabels: {role: client}}
+		  policyTypes: [Egress]
+		  egress:
+		  - to:
+		$(for cidr in $1; do echo "    - ipBlock: {cidr: \"$cidr\", except: [$(family_of "$2" "$cidr")]}"; done)
+	EOF
+}
+
+# family_of CIDRS LIKE: those of LIKE's family, as a list.
+family_of() {
+	local cidr out=()
+	for cidr in $1; do
+		[[ $cidr == *:* && $2 != *:* || $cidr != *:* && $2 == *:* ]] || out+=("\"$cidr\"")
+	done
+	local IFS=,
+	echo "${out[*]}"
+}
+
+@test "ipBlock: pods of this node and others by their addresses, in both families" {
+	to_block "$(pod_ip red/server 4)/32 $(pod_ip red/server 6)/128" ""
+	soon_blocked red/near tcp blue/near 80
+	soon_reaches red/near tcp red/server 80
+	blocked red/near tcp blue/far 80
+	blocked red/far tcp blue/near 80
+	soon_reaches red/far udp red/server 80
+	to_block "0.0.0.0/0 ::/0" "$(pod_ip red/server 4)/32 $(pod_ip red/server 6)/128"
+	soon_blocked red/near tcp red/server 80
+	soon_blocked red/far tcp red/server 80
+	soon_reaches red/near tcp blue/far 80
+	reaches red/far tcp blue/near 80
+}
+
+@test "ipBlock: what one policy excepts another allows" {
+	to_block "0.0.0.0/0 ::/0" "$(pod_ip red/server 4)/32 $(pod_ip red/server 6)/128"
+	soon_blocked red/near tcp red/server 81
+	apply <<-EOF
+		apiVersion: networking.k8s.io/v1
+		kind: NetworkPolicy
+		metadata: {name: more, namespace: red}
+		spec:
+		  podSelector: {matchLabels: {role: client}}
+		  policyTypes: [Egress]
+		  egress:
+		  - to:
+		    - ipBlock: {cidr: "$(pod_ip red/server 4)/32"}
+		    - ipBlock: {cidr: "$(pod_ip red/server 6)/128"}
+		    ports: [{port: 81}]
+	EOF
+	soon_reaches red/near tcp red/server 81
+	blocked red/near tcp red/server 80
+	reaches red/near tcp blue/far 80
+}
