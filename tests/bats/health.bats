@@ -338,12 +338,12 @@ told_by_both() {
 	apply <<-EOF
 		apiVersion: networking.k8s.io/v1
 		kind: NetworkPolicy
-		metadata: {name: blocks, namespace: lab}
+		metadata: {name: newer, namespace: lab}
 		spec:
 		  podSelector: {matchLabels: {app: other}}
-		  egress: [{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}]
+		  egress: [{to: [{domainName: example.org}]}]
 	EOF
-	wait_until 5 events_are '.regarding.kind == "NetworkPolicy" and .regarding.name == "blocks"
+	wait_until 5 events_are '.regarding.kind == "NetworkPolicy" and .regarding.name == "newer"
 		and .reason == "Unsupported" and .reportingInstance == "n2"' 1
 	no_policies
 	api POST /api/v1/namespaces/lab/pods '{"metadata":{"name":"limited","annotations":
