@@ -341,7 +341,7 @@ told_by_both() {
 		metadata: {name: newer, namespace: lab}
 		spec:
 		  podSelector: {matchLabels: {app: other}}
-		  egress: [{to: [{domainName: example.org}]}]
+		  egress: [{to: [{podSelector: {}}], domainNames: [example.org]}]
 	EOF
 	wait_until 5 events_are '.regarding.kind == "NetworkPolicy" and .regarding.name == "newer"
 		and .reason == "Unsupported" and .reportingInstance == "n2"' 1
