@@ -36,7 +36,7 @@ static void print_why(const cJSON *ev)
 	const char *rule = lnt_json_str(ev, "rule"), *sep = "isolated by ";
 
 	if (rule)
-		printf("  %s", rule);
+		printf("%s%s", *ctl_text(ev, "reason") ? "  " : "", rule);
 	if (!cJSON_GetArraySize(list))
 		return;
 	fputs("  ", stdout);
@@ -63,34 +63,43 @@ static void print_time(const char *utc)
 	printf("%02d:%02d:%02d%.4s", tm.tm_hour, tm.tm_min, tm.tm_sec, rest);
 }
 
+/* "red/near:4312 -> red/server:80/TCP"; of a packet that was not read, where it was seen. */
+static void print_ends(const cJSON *ev, char *buf, size_t size)
+{
+	const char *pod = ctl_text(ev, "devicePod"), *device = ctl_text(ev, "device");
+	char src[600], dst[600];
+
+	if (!lnt_json_get(ev, "source")) {
+		snprintf(buf, size, "at device %s%s%s%s", device, *pod ? " of " : "", pod,
+			*device ? "" : "?");
+		return;
+	}
+	print_end(lnt_json_get(ev, "source"), src, sizeof(src));
+	print_end(lnt_json_get(ev, "destination"), dst, sizeof(dst));
+	snprintf(buf, size, "%s -> %s/%s%s", src, dst, ctl_text(ev, "protocol"),
+		lnt_json_get(ev, "reply") ? " (reply)" : "");
+}
+
 static void print_event(const cJSON *ev)
 {
 	const cJSON *lost = lnt_json_get(ev, "lost");
-	const char *service = ctl_text(ev, "service"), *verdict = ctl_text(ev, "verdict");
-	char src[600] = "?", dst[600] = "?", ends[1800], target[600];
+	const char *service = ctl_text(ev, "service");
+	char ends[1300], target[600];
 
 	if (lost) {
 		printf("(%.0f events are not shown: too many at once)\n", lost->valuedouble);
 		return;
 	}
-	if (lnt_json_get(ev, "source")) {
-		print_end(lnt_json_get(ev, "source"), src, sizeof(src));
-		print_end(lnt_json_get(ev, "destination"), dst, sizeof(dst));
-	}
-	snprintf(ends, sizeof(ends), "%s -> %s/%s%s", src, dst, ctl_text(ev, "protocol"),
-		lnt_json_get(ev, "reply") ? " (reply)" : "");
+	print_ends(ev, ends, sizeof(ends));
 	print_time(ctl_text(ev, "time"));
-	printf("  %-5s  %-54s", verdict, ends);
-	printf("  %-7s", ctl_text(ev, "direction"));
-	printf("  %s", *ctl_text(ev, "reason") ? ctl_text(ev, "reason") : verdict);
-	if (!lnt_json_get(ev, "source"))
-		printf("  at %s", ctl_text(ev, "device"));
+	printf("  %-5s  %-54s  %-7s  %s", ctl_text(ev, "verdict"), ends, ctl_text(ev, "direction"),
+		ctl_text(ev, "reason"));
 	print_why(ev);
 	if (*service)
 		printf("  service %s", service);
 	if (lnt_json_get(ev, "target")) {
 		print_end(lnt_json_get(ev, "target"), target, sizeof(target));
-		printf(" = %s", target);
+		printf(" at %s", target);
 	}
 	putchar('\n');
 }

@@ -138,18 +138,21 @@ static void print_who(const cJSON *who)
 		fputs(addr, stdout);
 }
 
-/* What decided at an end, without a line's end: a rule, or a state. */
+/* ": by red/web ingress[0]", ": isolated by red/web, no rule matched"; without a line's end. */
 static void print_reason(const cJSON *end)
 {
-	const char *rule = ctl_text(end, "rule"), *why = ctl_text(end, "why"), *sep = " by ";
-	const cJSON *name;
+	const char *rule = ctl_text(end, "rule"), *why = ctl_text(end, "why");
+	const char *sep = ": isolated by ";
+	const cJSON *list = lnt_json_get(end, "isolatedBy"), *name;
 
-	printf("%s%s%s", *rule ? "by " : "", rule, *rule && *why ? ", " : "");
-	fputs(why, stdout);
-	cJSON_ArrayForEach (name, lnt_json_get(end, "isolatedBy")) {
+	cJSON_ArrayForEach (name, list) {
 		printf("%s%s", sep, cJSON_GetStringValue(name));
 		sep = ", ";
 	}
+	if (cJSON_GetArraySize(list))
+		fputs(", no rule matched", stdout);
+	else
+		printf("%s%s%s%s", *rule ? " by " : "", rule, *why ? ": " : "", why);
 }
 
 static const char *verdict_text(const cJSON *end)
@@ -164,7 +167,7 @@ static void print_end(const cJSON *end)
 {
 	const cJSON *step;
 
-	printf("  %-7s of %s, %s on %s: %s ", ctl_text(end, "direction"),
+	printf("  %-7s of %s, %s on %s: %s", ctl_text(end, "direction"),
 		ctl_text(lnt_json_get(end, "of"), "name"),
 		strcmp(ctl_text(end, "source"), "maps") ? "as it is enforced"
 							: "as the kernel has it",
@@ -221,7 +224,7 @@ static void print_trace(const cJSON *json)
 		puts("allowed");
 		return;
 	}
-	printf("denied: %s of %s ", ctl_text(no, "direction"),
+	printf("denied: %s of %s", ctl_text(no, "direction"),
 		ctl_text(lnt_json_get(no, "of"), "name"));
 	print_reason(no);
 	putchar('\n');

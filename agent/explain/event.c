@@ -196,6 +196,26 @@ static void add_time(const struct lnt_event_view *view, const struct lnt_event *
 	cJSON_AddStringToObject(json, "time", text);
 }
 
+/* Where the packet was seen: of pods' devices the pod too. */
+static void add_device(const struct lnt_event_view *view, uint32_t ifindex, cJSON *json)
+{
+	char device[IF_NAMESIZE], pod[LNT_POLICY_NAME_STRLEN];
+
+	for (size_t i = 0; i < view->n_eps; i++) {
+		const struct lnt_endpoint *ep = &view->eps[i];
+
+		if (ep->host_ifindex != ifindex)
+			continue;
+		cJSON_AddStringToObject(json, "device", ep->host_ifname);
+		snprintf(pod, sizeof(pod), "%s/%s", ep->pod_ns, ep->pod_name);
+		if (ep->pod_name[0])
+			cJSON_AddStringToObject(json, "devicePod", pod);
+		return;
+	}
+	if (if_indextoname(ifindex, device))
+		cJSON_AddStringToObject(json, "device", device);
+}
+
 static void add_ends(const struct lnt_told *told, cJSON *json)
 {
 	const struct lnt_flow_key *k = &told->ev.key;
@@ -237,7 +257,6 @@ cJSON *lnt_told_json(const struct lnt_event_view *view, const struct lnt_told *t
 	};
 	const struct lnt_event *ev = &told->ev;
 	cJSON *json = cJSON_CreateObject();
-	char device[IF_NAMESIZE];
 
 	add_time(view, ev, json);
 	cJSON_AddStringToObject(json, "node", view->node_name);
@@ -250,8 +269,7 @@ cJSON *lnt_told_json(const struct lnt_event_view *view, const struct lnt_told *t
 			json, "direction", ev->direction == LNT_INGRESS ? "ingress" : "egress");
 	if (told->known)
 		add_ends(told, json);
-	if (ev->ifindex && if_indextoname(ev->ifindex, device))
-		cJSON_AddStringToObject(json, "device", device);
+	add_device(view, ev->ifindex, json);
 	add_policy(told, json);
 	return json;
 }

@@ -13,6 +13,8 @@ struct lnt_event_view {
 	const char *node_name;
 	const struct lnt_store *st;
 	const struct lnt_directory *dir;
+	const struct lnt_endpoint *eps; /* of this node */
+	size_t n_eps;
 	const struct lnt_services *services;	 /* may be NULL */
 	const struct lnt_policy_state *compiled; /* its rules' names, the rest is not looked at */
 	int64_t clock;				 /* ns since 1970 when the programs' clock was 0 */

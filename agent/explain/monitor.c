@@ -111,6 +111,8 @@ static bool make_view(struct lnt_monitor *m)
 		.node_name = a->opt->node_name,
 		.st = a->store,
 		.dir = m->dir,
+		.eps = a->registry.eps,
+		.n_eps = a->registry.n,
 		.services = a->services,
 		.compiled = &a->rule_names,
 		.clock = programs_clock(),

@@ -95,7 +95,7 @@ allow_from_clients() {
 	monitor all n1 --allows
 	tells n1 3
 	reaches red/near tcp red/server 80
-	soon_shows all '^[0-9:.]+ +allow +red/near:[0-9]+ -> red/server:80/TCP +ingress +allow +red/web ingress\[0\]$'
+	soon_shows all '^[0-9:.]+ +allow +red/near:[0-9]+ -> red/server:80/TCP +ingress +red/web ingress\[0\]$'
 	blocked red/near tcp red/server 81
 	soon_shows all 'drop +red/near:[0-9]+ -> red/server:81/TCP'
 	soon_shows drops 'drop +red/near:[0-9]+ -> red/server:81/TCP'
@@ -159,6 +159,61 @@ allow_from_clients() {
 	tells n1 0
 }
 
+# All packets that the programs of a node have dropped.
+drops() {
+	bpftool -j map dump pinned "$(echo "$(node_dir "$1")"/bpf/linnet/*/maps/drops)" |
+		jq '[.[].formatted.values[].value] | add'
+}
+
+# accounted NAME DROPS: that many are shown or said to be missing.
+accounted() {
+	local n
+	n=$(jq -s 'map(.lost // 1) | add // 0' "$LNT_DIR/$1.monitor")
+	[ "$n" = "$2" ] || fail "$n of $2"
+}
+
+@test "monitor: what is too much for the buffer or for a reader is counted, and the agent goes on" {
+	allow_from_clients
+	soon_blocked blue/far tcp red/server 80
+	monitor slow n1 -o json
+	monitor fast n1 -o json
+	local before n pid
+	before=$(drops n1)
+	pid=$(pgrep -P "$(<"$LNT_DIR/slow.monitor.pid")" || cat "$LNT_DIR/slow.monitor.pid")
+	kill -STOP "$pid"
+	in_pod blue/far ping -q -f -l 20000 -c 20000 -W 1 "$(pod_ip red/server 4)" >/dev/null || true
+	n=$(($(drops n1) - before))
+	[ $n -ge 10000 ]
+	wait_until 10 accounted fast $(($(drops n1) - before))
+	agent_answers n1
+	kill -CONT "$pid"
+	wait_until 10 accounted slow $(($(drops n1) - before))
+	grep -q '"lost"' "$LNT_DIR/slow.monitor"
+}
+
+@test "audit: what is denied passes and is told, for a namespace and for the node" {
+	allow_from_clients
+	soon_blocked blue/far tcp red/server 80
+	monitor m n1
+	kc annotate namespace red linnet.io/policy-audit=true >/dev/null
+	soon_reaches blue/far tcp red/server 80
+	soon_shows m 'audit +blue/far:[0-9]+ -> red/server:80/TCP +ingress +policy-ingress +isolated by red/web, no rule matched'
+	reaches blue/far tcp red/server 81
+	run -0 ctl n2 policy trace --from blue/far --to red/server:80
+	[[ $output == *'denied, and passes for the audit'*allowed ]]
+	run -0 ctl n1 policy get red/server
+	[[ $output == *'audit    what is denied passes'* ]]
+	kc annotate namespace red linnet.io/policy-audit- >/dev/null
+	soon_blocked blue/far tcp red/server 80
+	monitor_end m
+	agent_stop n1
+	LNT_AGENT_FLAGS='--policy-audit true' agent_start n1
+	soon_reaches blue/far tcp red/server 80
+	agent_stop n1
+	agent_start n1
+	soon_blocked blue/far tcp red/server 80
+}
+
 # --- policy trace and policy get ------------------------------------------------------------------
 
 # agrees FROM TO PORT: what trace says is what happens, on the node of either end.
@@ -200,7 +255,7 @@ agrees() {
 	allow_from_clients
 	soon_blocked blue/far tcp red/server 80
 	run -1 ctl n1 policy trace --from blue/far --to red/server:80 -4
-	[[ $output == *"denied: ingress of red/server isolated, no rule matched by red/web" ]]
+	[[ $output == *"denied: ingress of red/server: isolated by red/web, no rule matched" ]]
 	run -0 ctl n1 policy trace --from red/near --to red/server:80
 	[[ $output == *"red/web ingress[0]"*allowed ]]
 	[ "$(grep -c -- '->' <<<"$output")" = 2 ]
