@@ -328,11 +328,14 @@ static int compile_policy(
 
 static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 {
+	uint64_t start = uv_hrtime(), compiled;
 	struct lnt_policy_state state = {};
 	int r = compile_policy(a, e, &state);
+	size_t before = *writes;
 
 	if (r)
 		return r;
+	compiled = uv_hrtime();
 	a->stats.identities = state.n_identities;
 	r = lnt_sync_policy(a->sync, &state, a->registry.eps, a->registry.n, e, writes);
 	note_policies(a, &state);
@@ -342,6 +345,9 @@ static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 		r = turn_netns(a, e, writes);
 	lnt_people_keep_rules(a, &state);
 	lnt_policy_state_clear(&state);
+	log_debug("policy: %zu write(s), compiled in %llu us, all in %llu us", *writes - before,
+		(unsigned long long)(compiled - start) / 1000,
+		(unsigned long long)(uv_hrtime() - start) / 1000);
 	return r;
 }
 

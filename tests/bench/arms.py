@@ -8,6 +8,7 @@ import statistics
 
 import forward
 import linnet
+import policies
 import reference
 import scale
 from nb import METRICS, SERVICE_PORT
@@ -25,6 +26,7 @@ UNITS.update({'start': 's', 'first_sync': 's', 'change': 'ms', 'change_turn': 'm
               'rss_peak': 'MiB', 'map_memory_empty': 'MiB', 'map_memory': 'MiB'})
 UNITS['add'] = UNITS['add_del'] = 'ms'
 UNITS['forward'] = 'Mpps'
+UNITS.update({m: 'ms' for m in policies.METRICS}, policy_rss='MiB')
 
 
 class Arm:
@@ -97,6 +99,8 @@ def every_arm():
     arms.append(Arm('node', 'linnet', ['add', 'add_del'], 'linnet-1', _add_del))
     arms.append(Arm('scale', 'linnet', scale.METRICS, 'linnet-scale',
                     lambda stage, nb: stage.run(nb)))
+    arms.append(Arm('policies', 'linnet', policies.METRICS, 'linnet-policies',
+                    lambda stage, nb: stage.run(nb)))
     return arms
 
 
@@ -136,6 +140,8 @@ def build(stage, lab, nb, programs):
         return reference.add_del(lab, 'bridge')
     if stage == 'linnet-scale':
         return scale.Stage(lab, programs)
+    if stage == 'linnet-policies':
+        return policies.Stage(lab, programs)
     if kind == 'forward' or detail.startswith('forward-'):
         forwarder = forward.by_rules(lab, detail) if kind == 'forward' else \
             forward.LinnetForwarder(lab, programs, detail == 'forward-xdp')

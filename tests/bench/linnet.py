@@ -9,6 +9,7 @@ import glob
 import http.client
 import json
 import os
+import re
 import socket
 
 import rules
@@ -168,8 +169,14 @@ class Node:
         self._agent = lab.start(f'{cluster}-{self.name}.log', argv, self.netns)
 
     @property
-    def pid(self):
-        return self._agent.pid
+    def agent(self):
+        return self._agent
+
+    def memory(self):
+        """MiB of the agent: resident, and at its peak."""
+        with open(f'/proc/{self._agent.pid}/status', encoding='ascii') as f:
+            found = dict(re.findall(r'(VmRSS|VmHWM):\s+(\d+) kB', f.read()))
+        return int(found['VmRSS']) / 1024, int(found['VmHWM']) / 1024
 
     @property
     def log(self):
@@ -219,14 +226,14 @@ def start_api(lab, programs, cluster, node):
 class Pod:
     """A pod of the API, its namespace, and what CNI calls for it carry."""
 
-    def __init__(self, lab, api, cluster, node, name):
-        self.name = name
+    def __init__(self, lab, api, cluster, node, name, namespace=NAMESPACE):
+        self.name = f'{cluster}-{name}'
         self.node = node
-        self.netns = lab.netns(f'{cluster}-{name}')
-        path = f'/api/v1/namespaces/{NAMESPACE}/pods/{name}'
+        self.netns = lab.netns(self.name)
+        path = f'/api/v1/namespaces/{namespace}/pods/{name}'
         uid = api.call('GET', path)['metadata']['uid']
-        self.args = (f'IgnoreUnknown=1;K8S_POD_NAMESPACE={NAMESPACE};K8S_POD_NAME={name};'
-                     f'K8S_POD_UID={uid};K8S_POD_INFRA_CONTAINER_ID={name}')
+        self.args = (f'IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME={name};'
+                     f'K8S_POD_UID={uid};K8S_POD_INFRA_CONTAINER_ID={self.name}')
         self._api = api
         self._path = path
 

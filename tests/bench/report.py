@@ -78,7 +78,7 @@ def _row(figures, name, wanted):
 def _order(name):
     metric, path, subject = name.split('/')
     paths = ['same-node', 'cross-node', *(f'clusterip-{n}' for n in arms.SERVICES), 'nodeport',
-             'node', 'scale']
+             'node', 'scale', 'policies']
     subjects = ['linnet', 'linnet-tcx', 'veth', 'bridge', 'ptp', 'nftables', 'iptables']
     return list(UNITS).index(metric), paths.index(path), subjects.index(subject)
 

@@ -96,7 +96,7 @@ class Map:
         return None if r < 0 else self._value.raw
 
 
-def _mapped(address):
+def mapped(address):
     return bytes(10) + b'\xff\xff' + socket.inet_aton(address)
 
 
@@ -111,7 +111,7 @@ class Backends:
         return self._services.memory() + self._backends.memory()
 
     def of(self, n):
-        key = _mapped(vip(n)) + SERVICE_PORT.to_bytes(2, 'big') + bytes([socket.IPPROTO_TCP, 0])
+        key = mapped(vip(n)) + SERVICE_PORT.to_bytes(2, 'big') + bytes([socket.IPPROTO_TCP, 0])
         value = self._services.get(key)
         if not value:
             return None
@@ -145,7 +145,7 @@ class Stage:
         figures = {'start': time.monotonic() - begun}
         figures['first_sync'] = self._services_us(begin=0)[0] / 1e6
         self._settled()
-        figures['rss'], figures['rss_peak'] = self._memory()
+        figures['rss'], figures['rss_peak'] = self._node.memory()
         figures['map_memory_empty'] = self._empty
         figures['map_memory'] = Backends(self._node.maps).memory()
         figures.update(self._changes())
@@ -164,11 +164,6 @@ class Stage:
 
     def _settled(self):
         wait_until('the node to carry pods', lambda: self._log_has('this node can carry pods'))
-
-    def _memory(self):
-        with open(f'/proc/{self._node.pid}/status', encoding='ascii') as f:
-            found = dict(re.findall(r'(VmRSS|VmHWM):\s+(\d+) kB', f.read()))
-        return int(found['VmRSS']) / 1024, int(found['VmHWM']) / 1024
 
     def _changes(self):
         """One endpoint gets another address: from the request to the API server until the kernel
