@@ -243,6 +243,29 @@ static __always_inline bool is_second_leg(const struct scratch *s)
 	return f && f->peer_scope == LNT_SCOPE_TO_NODE;
 }
 
+/*
+ * To a backend, a client that has asked it through one address and now does through another, or at
+ * its own, from the same port, is the same. If the connection before is closed, its entries go, or
+ * they would take the new one's answers.
+ */
+static __noinline void displace_closed(const struct lnt_flow_key *reply_key)
+{
+	struct lnt_flow_key k = {};
+	struct lnt_flow *reply, *f;
+
+	if (!reply_key)
+		return;
+	reply = bpf_map_lookup_elem(&flows, reply_key);
+	if (!reply || reply->flags & LNT_F_DSR)
+		return;
+	reverse_key(reply_key, reply, &k);
+	f = bpf_map_lookup_elem(&flows, &k);
+	if (!((reply->flags | (f ? f->flags : 0)) & (LNT_F_FIN | LNT_F_RST)))
+		return;
+	bpf_map_delete_elem(&flows, &k);
+	bpf_map_delete_elem(&flows, reply_key);
+}
+
 /* A packet of a connection that is new, or that has only been heard from this side. */
 static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 {
@@ -276,6 +299,8 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 	 */
 	if (s->p.flags & PKT_HAS_FLOW && !bpf_map_delete_elem(&flows, &s->d.orig))
 		bpf_map_delete_elem(&flows, &s->reply_key);
+	if (s->p.flags & PKT_SYN)
+		displace_closed(&s->reply_key);
 	if (!bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_NOEXIST))
 		count(LNT_CNT_FLOW_NEW);
 	else

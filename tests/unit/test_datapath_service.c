@@ -238,6 +238,50 @@ static void hairpin(void **state)
 	DROPS(b, LNT_DROP_POLICY_EGRESS, tcp(b, FROM(A), A, 8081, WORLD, 1000, SYN));
 }
 
+/* A connection of A's port 1000 with B's 8080, asked as @dst, and closed by either or by neither.
+ */
+static void connection(struct bed *b, int dst, int dport, bool is_closed)
+{
+	SENT(b, tcp(b, FROM(A), A, 1000, dst, dport, SYN));
+	out(b, A, 1000, B, 8080);
+	SENT(b, tcp(b, FROM(B), B, 8080, A, 1000, SYN | ACK));
+	out(b, dst, dport, A, 1000);
+	SENT(b, tcp(b, FROM(A), A, 1000, dst, dport, ACK));
+	if (!is_closed)
+		return;
+	if (dport & 1)
+		SENT(b, tcp(b, FROM(A), A, 1000, dst, dport, RST));
+	else
+		SENT(b, tcp(b, FROM(B), B, 8080, A, 1000, FIN | ACK));
+}
+
+/* All of it is one pair of ends to the backend, and what is over must not answer for what is new.
+ */
+static void one_port_many_addresses(void **state)
+{
+	struct bed *b = *state;
+
+	bed_service(b, IPPROTO_TCP, 80, B, 8080);
+	bed_service(b, IPPROTO_TCP, 81, B, 8080);
+	for (int i = 0; i < 3; i++) {
+		connection(b, VIP, 80, true);
+		connection(b, B, 8080, true);
+		connection(b, VIP, 81, true);
+		connection(b, VIP, 80, true);
+		connection(b, VIP, 81, true);
+		connection(b, B, 8080, true);
+	}
+	assert_int_equal(bed_flows(b), 2);
+	/* One that is up keeps its answers. */
+	connection(b, VIP, 80, false);
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 8080, SYN));
+	SENT(b, tcp(b, FROM(B), B, 8080, A, 1000, ACK));
+	out(b, VIP, 80, A, 1000);
+	SENT(b, tcp(b, FROM(A), A, 1000, VIP, 80, ACK));
+	out(b, A, 1000, B, 8080);
+	assert_int_equal(bed_flows(b), 2);
+}
+
 static const struct CMUnitTest tests[] = {
 	BOTH("service: a backend on the node, there and back", backend_here),
 	BOTH("service: a backend elsewhere, there and back", backend_elsewhere),
@@ -248,6 +292,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH("service: policy is asked about the backend", policy),
 	BOTH("service: an error of the backend comes from the service", error),
 	BOTH("service: a pod that is its own backend", hairpin),
+	BOTH("service: one port of a client, through several addresses", one_port_many_addresses),
 };
 
 int main(void)
