@@ -49,16 +49,18 @@ static const struct {
 	const char *resource, *path;
 	const char *group, *version; /* of a kind that need not be there, else NULL */
 } resources[LNT_KIND_MAX] = {
-	[LNT_KIND_NAMESPACE] = {"namespaces", "/api/v1/namespaces"},
-	[LNT_KIND_NODE] = {"nodes", "/api/v1/nodes"},
-	[LNT_KIND_POD] = {"pods", "/api/v1/pods"},
-	[LNT_KIND_SERVICE] = {"services", "/api/v1/services"},
-	[LNT_KIND_ENDPOINTSLICE] = {"endpointslices", "/apis/discovery.k8s.io/v1/endpointslices"},
-	[LNT_KIND_NETWORKPOLICY] = {"networkpolicies",
-		"/apis/networking.k8s.io/v1/networkpolicies"},
-	[LNT_KIND_CLUSTERNETWORKPOLICY] = {"clusternetworkpolicies",
-		"/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies",
-		"policy.networking.k8s.io", "v1alpha2"},
+	[LNT_KIND_NAMESPACE] = {.resource = "namespaces", .path = "/api/v1/namespaces"},
+	[LNT_KIND_NODE] = {.resource = "nodes", .path = "/api/v1/nodes"},
+	[LNT_KIND_POD] = {.resource = "pods", .path = "/api/v1/pods"},
+	[LNT_KIND_SERVICE] = {.resource = "services", .path = "/api/v1/services"},
+	[LNT_KIND_ENDPOINTSLICE] = {.resource = "endpointslices",
+		.path = "/apis/discovery.k8s.io/v1/endpointslices"},
+	[LNT_KIND_NETWORKPOLICY] = {.resource = "networkpolicies",
+		.path = "/apis/networking.k8s.io/v1/networkpolicies"},
+	[LNT_KIND_CLUSTERNETWORKPOLICY] = {.resource = "clusternetworkpolicies",
+		.path = "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies",
+		.group = "policy.networking.k8s.io",
+		.version = "v1alpha2"},
 };
 
 enum step {

@@ -16,7 +16,7 @@ enum lnt_notice_reason {
 };
 
 struct lnt_notice {
-	enum lnt_kind kind; /* a pod, service or policy */
+	enum lnt_kind kind;    /* a pod, service or policy */
 	const char *ns, *name; /* ns: "" for ClusterNetworkPolicies */
 	enum lnt_notice_reason reason;
 	const char *text; /* what is wrong, without the object's name */

@@ -468,6 +468,7 @@ begin() { # begin [CLIENT OPTION...]
 	cnp_add a
 	start_client
 	wait_until 10 synced
+	in_step
 	wait_until 10 streams_are 7
 	arm status code=503 resource=clusternetworkpolicies count=1000000
 	fault arm cut >/dev/null
@@ -488,7 +489,7 @@ begin() { # begin [CLIENT OPTION...]
 	wait_until 10 state_above clusternetworkpolicies 6 1
 	run ! synced
 	wait_until 20 synced
-	cnp_known a
+	wait_until 5 cnp_known a
 	wait_until 10 streams_are 7
 	arm status code=404 resource=clusternetworkpolicies count=4
 	fault arm cut >/dev/null
