@@ -36,18 +36,23 @@ static void on_turn(uv_timer_t *timer)
 	lnt_agent_turn(timer->data);
 }
 
-/* Turns take at most about half of the agent's time, whatever they cost. */
+/*
+ * Turns take at most about a third of the agent's time, whatever they cost: the next one waits for
+ * twice as long as the last one took. What comes after a pause is not kept waiting.
+ */
 void lnt_agent_mark(struct lnt_agent *a, unsigned dirty)
 {
-	uint64_t wait = a->turn_ms * 2;
+	uint64_t rest = a->turn_ns * 2 / 1000000, since = (uv_hrtime() - a->turn_ended) / 1000000;
+	uint64_t wait;
 
 	a->dirty |= dirty;
 	lnt_people_forget(a);
 	lnt_serving_dirty(a);
 	if (!a->synced || uv_is_active((uv_handle_t *)&a->turn))
 		return;
-	wait = wait < TURN_MIN_MS ? TURN_MIN_MS : wait > TURN_MAX_MS ? TURN_MAX_MS : wait;
-	uv_timer_start(&a->turn, on_turn, wait, 0);
+	rest = rest > TURN_MAX_MS ? TURN_MAX_MS : rest;
+	wait = rest > since ? rest - since : 0;
+	uv_timer_start(&a->turn, on_turn, wait < TURN_MIN_MS ? TURN_MIN_MS : wait, 0);
 }
 
 static void wait_for(struct lnt_agent *a, const char *what)
@@ -548,7 +553,8 @@ void lnt_agent_turn(struct lnt_agent *a)
 		return;
 	uv_timer_stop(&a->turn);
 	r = turn_domains(a, &e, &writes);
-	a->turn_ms = (uv_hrtime() - start) / 1000000;
+	a->turn_ended = uv_hrtime();
+	a->turn_ns = a->turn_ended - start;
 	lnt_histogram_add(&a->stats.turns, (double)(uv_hrtime() - start) / 1e9);
 	a->stats.turns_failed += r < 0;
 	a->stats.writes += writes;

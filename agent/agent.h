@@ -47,9 +47,10 @@ struct lnt_agent {
 	uv_timer_t turn;  /* the next turn */
 	uv_timer_t sweep; /* ageing of flows */
 	uv_signal_t sigterm, sigint;
-	unsigned dirty;	   /* enum lnt_dirty */
-	uint64_t turn_ms;  /* what the last turn took */
-	unsigned failures; /* turns in a row that failed, for the retry's delay */
+	unsigned dirty;	     /* enum lnt_dirty */
+	uint64_t turn_ns;    /* what the last turn took */
+	uint64_t turn_ended; /* uv_hrtime() */
+	unsigned failures;   /* turns in a row that failed, for the retry's delay */
 
 	struct lnt_config loaded; /* what the programs were loaded with */
 	struct lnt_node_devices devices;
