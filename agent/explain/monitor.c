@@ -186,6 +186,10 @@ static int set_tell(struct lnt_monitor *m, struct lnt_err *e)
 /* What was told before anybody listened is old. */
 static int open_ring(struct lnt_monitor *m, struct lnt_err *e)
 {
+	int r = count_told(m, &m->base);
+
+	if (r)
+		return lnt_err_sys(e, r, "read the programs' counters");
 	m->ring = ring_buffer__new(lnt_sync_maps(m->agent->sync)->events, on_event, m, NULL);
 	if (!m->ring)
 		return lnt_err_sys(e, -errno, "open the programs' events");
@@ -193,8 +197,6 @@ static int open_ring(struct lnt_monitor *m, struct lnt_err *e)
 	ring_buffer__consume(m->ring);
 	m->skip = false;
 	m->seen = m->owed = m->lost = m->looks = 0;
-	if (count_told(m, &m->base))
-		m->base = UINT64_MAX;
 	uv_timer_start(&m->timer, look, LOOK_MS, LOOK_MS);
 	return 0;
 }

@@ -5,7 +5,11 @@
 load ../lib/bats
 
 setup_file() {
-	begin 2
+	cluster_sweep
+	cluster_network 2
+	kc apply -f "$LNT_TOP/manifests/crds" >/dev/null
+	agent_start n1
+	agent_start n2
 	namespace_add red team=red
 	namespace_add blue team=blue
 	serving n1 red/server app=server
@@ -21,6 +25,7 @@ teardown() {
 		[ ! -e "$f" ] || monitor_end "$(basename "$f" .monitor)"
 	done
 	no_policies
+	kc delete cnp --all >/dev/null
 }
 
 serving() {
@@ -322,4 +327,35 @@ agrees() {
 
 policies_include() {
 	ctl "$1" policy get "$2" -o json | jq -e --arg p "$3" '.policies | map(.name) | index($p)'
+}
+
+@test "ClusterNetworkPolicies: monitor, trace and get tell tiers and rules by name" {
+	allow_from_clients
+	apply <<-EOF
+		apiVersion: policy.networking.k8s.io/v1alpha2
+		kind: ClusterNetworkPolicy
+		metadata: {name: adm}
+		spec:
+		  tier: Admin
+		  priority: 10
+		  subject: {namespaces: {matchLabels: {team: red}}}
+		  ingress:
+		    - {name: no-blue, action: Deny, from: [{namespaces: {matchLabels: {team: blue}}}]}
+		    - {action: Pass, from: [{namespaces: {}}]}
+	EOF
+	soon_blocked blue/far tcp red/near 80
+	monitor m n1 --policy cnp:adm
+	blocked red/near tcp red/server 81
+	blocked blue/far tcp red/near 80
+	soon_shows m "drop +blue/far:[0-9]+ -> red/near:80/TCP +ingress +policy-ingress +cnp:adm ingress\\[0\\] 'no-blue'$"
+	shows_not m red/server
+	local node
+	for node in n1 n2; do
+		run -1 ctl $node policy trace --from blue/far --to red/server:80 -4
+		[[ $output == *"admin     said deny"*"denied: ingress of red/server by cnp:adm ingress[0] 'no-blue'" ]]
+		run -0 ctl $node policy trace --from red/near --to red/server:80 -4
+		[[ $output == *"admin     said pass     cnp:adm ingress[1]"*"network   said allow    red/web ingress[0]"* ]]
+		run -0 ctl $node policy get red/server
+		[[ $output == *"admin     cnp:adm  (ingress, priority 10)"*"ingress[0] 'no-blue': deny from all pods of namespaces team=blue, everything"*"network   red/web"* ]]
+	done
 }
