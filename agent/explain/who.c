@@ -125,8 +125,10 @@ struct lnt_who lnt_directory_find(const struct lnt_directory *d, const struct in
 
 bool lnt_who_is(const struct lnt_who *who, const char *pod)
 {
-	size_t n = strlen(who->ns);
+	size_t n;
 
-	return who->kind == LNT_WHO_POD && !strncmp(pod, who->ns, n) && pod[n] == '/' &&
-		!strcmp(pod + n + 1, who->name);
+	if (who->kind != LNT_WHO_POD)
+		return false;
+	n = strlen(who->ns);
+	return !strncmp(pod, who->ns, n) && pod[n] == '/' && !strcmp(pod + n + 1, who->name);
 }
