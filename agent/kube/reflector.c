@@ -7,12 +7,12 @@
  * what was not listed is swept out. A page that fails is asked for again; a continue token that has
  * expired (410) begins the list anew. watch: from the version that the list, an event or a bookmark
  * told last. A stream that ends, or stalls, or is refused for the moment is resumed there; one that
- * has expired, or says what cannot be understood, leads to a list. groups: the API server's list of
- * what it serves, after a list of an optional kind was answered with 404.
+ * has expired, or says what cannot be understood, leads to a list. groups, resources:
+ * the API server's lists of what it serves, after a list of an optional kind was answered with 404.
  *
  * A kind whose CRD is not installed is as good as one without objects, and asked for again from
- * time to time. That it is not installed is believed to the server's list of groups only: any
- * proxy before it can say 404, and policies must not be dropped, or begun without, because of one.
+ * time to time. That it is not installed is believed to the server's own lists only: any proxy
+ * before it can say 404, and policies must not be dropped, or begun without, because of one.
  *
  * Two counters drive the backoff. `misses` counts requests that were not answered as asked and
  * falls to zero with the first answer that is. `troubles` counts streams that were of no use
@@ -67,7 +67,8 @@ enum step {
 	STEP_LIST,
 	STEP_PAGE,
 	STEP_WATCH,
-	STEP_GROUPS
+	STEP_GROUPS,
+	STEP_RESOURCES
 };
 
 struct lnt_reflector {
@@ -82,13 +83,13 @@ struct lnt_reflector {
 	enum step next;		  /* what the timer will start */
 	struct lnt_split split;
 	struct lnt_lines lines;
-	struct lnt_buf groups;
-	char *more;	   /* continue token of the list under way */
-	char version[128]; /* where the watch resumes, "" when only a list helps */
-	uint64_t number;   /* the same as a number, or 0 */
-	uint64_t since;	   /* what it was when the watch was opened */
-	uint64_t opened;   /* when the watch was opened */
-	uint64_t last;	   /* when something was learned last */
+	struct lnt_buf served; /* what the server says that it serves */
+	char *more;	       /* continue token of the list under way */
+	char version[128];     /* where the watch resumes, "" when only a list helps */
+	uint64_t number;       /* the same as a number, or 0 */
+	uint64_t since;	       /* what it was when the watch was opened */
+	uint64_t opened;       /* when the watch was opened */
+	uint64_t last;	       /* when something was learned last */
 	unsigned misses, troubles;
 	bool synced, streaming, unreachable, fresh, closing;
 	bool absent;	 /* the server does not have the kind, as it said itself */
@@ -331,55 +332,84 @@ static void set_absent(struct lnt_reflector *r)
 		r->events.synced(r->events.ctx);
 }
 
-/* Whether an APIGroupList names the kind's version. -EPROTO: it is none. */
-static int is_served(const struct lnt_reflector *r, const cJSON *json)
+/* The elements of the discovery object's list @name; NULL: it is no @kind. */
+static const cJSON *listed(const cJSON *json, const char *kind, const char *name)
 {
-	const cJSON *groups = lnt_json_list(json, "groups"), *group, *version;
-	const char *kind = lnt_json_text(json, "kind"), *name;
+	const char *text = lnt_json_text(json, "kind");
 
-	if (!groups || !kind || strcmp(kind, "APIGroupList") != 0)
-		return -EPROTO;
-	cJSON_ArrayForEach (group, groups) {
-		name = lnt_json_text(group, "name");
-		if (!name || strcmp(name, resources[r->kind].group) != 0)
-			continue;
-		cJSON_ArrayForEach (version, lnt_json_list(group, "versions")) {
-			name = lnt_json_text(version, "version");
-			if (name && !strcmp(name, resources[r->kind].version))
-				return true;
-		}
+	return text && !strcmp(text, kind) ? lnt_json_list(json, name) : NULL;
+}
+
+/* The element of @list whose @field is @value, or NULL. */
+static const cJSON *find(const cJSON *list, const char *field, const char *value)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach (item, list) {
+		const char *text = lnt_json_text(item, field);
+
+		if (text && !strcmp(text, value))
+			return item;
 	}
-	return false;
+	return NULL;
 }
 
-static int groups_body(void *ctx, const char *data, size_t n, struct lnt_err *e)
+static int served_body(void *ctx, const char *data, size_t n, struct lnt_err *e)
 {
 	struct lnt_reflector *r = ctx;
 
-	return lnt_buf_add(&r->groups, data, n, e);
+	return lnt_buf_add(&r->served, data, n, e);
 }
 
-static void groups_done(void *ctx, const struct lnt_http_result *res)
+/* What came, as JSON that the caller owns. NULL: it did not, or is none, and that is dealt with. */
+static cJSON *served_json(struct lnt_reflector *r, const struct lnt_http_result *res)
 {
-	struct lnt_reflector *r = ctx;
-	_cleanup_(cJSON_freep) cJSON *json = NULL;
-	int served;
+	cJSON *json = NULL;
 
 	r->req = NULL;
 	r->fresh = false;
 	if (res->err || res->status != 200) {
 		miss(r, "look for", STEP_LIST, res);
 	} else {
-		json = lnt_stream_parse(r->groups.data, r->groups.n);
-		served = is_served(r, json);
-		if (!served)
-			set_absent(r);
-		else
-			trouble(r, "list", 404,
-				served < 0 ? "HTTP 404, and no list of API groups"
-					   : "HTTP 404, but the server says that it has them");
+		json = lnt_stream_parse(r->served.data, r->served.n);
+		if (!json)
+			trouble(r, "look for", -EPROTO, "what the server says is no JSON");
 	}
-	lnt_buf_release(&r->groups);
+	lnt_buf_release(&r->served);
+	return json;
+}
+
+static void groups_done(void *ctx, const struct lnt_http_result *res)
+{
+	struct lnt_reflector *r = ctx;
+	_cleanup_(cJSON_freep) cJSON *json = served_json(r, res);
+	const cJSON *groups = listed(json, "APIGroupList", "groups");
+	const cJSON *group = find(groups, "name", resources[r->kind].group);
+
+	if (!json)
+		return;
+	if (!groups)
+		trouble(r, "list", 404, "HTTP 404, and no list of API groups");
+	else if (find(lnt_json_list(group, "versions"), "version", resources[r->kind].version))
+		run(r, STEP_RESOURCES);
+	else
+		set_absent(r);
+}
+
+static void resources_done(void *ctx, const struct lnt_http_result *res)
+{
+	struct lnt_reflector *r = ctx;
+	_cleanup_(cJSON_freep) cJSON *json = served_json(r, res);
+	const cJSON *list = listed(json, "APIResourceList", "resources");
+
+	if (!json)
+		return;
+	if (!list)
+		trouble(r, "list", 404, "HTTP 404, and no list of API resources");
+	else if (find(list, "name", r->apply.resource))
+		trouble(r, "list", 404, "HTTP 404, but the server says that it has them");
+	else
+		set_absent(r);
 }
 
 static void list_done(void *ctx, const struct lnt_http_result *res)
@@ -531,7 +561,8 @@ static const struct lnt_http_ops watch_ops = {
 	.body = watch_body,
 	.done = watch_done,
 };
-static const struct lnt_http_ops groups_ops = {.body = groups_body, .done = groups_done};
+static const struct lnt_http_ops groups_ops = {.body = served_body, .done = groups_done};
+static const struct lnt_http_ops resources_ops = {.body = served_body, .done = resources_done};
 
 static char *list_path(const struct lnt_reflector *r)
 {
@@ -568,6 +599,8 @@ static char *watch_path(const struct lnt_reflector *r)
 static char *step_path(
 	const struct lnt_reflector *r, enum step step, const struct lnt_http_ops **ret_ops)
 {
+	char *path;
+
 	switch (step) {
 	case STEP_WATCH:
 		*ret_ops = &watch_ops;
@@ -575,6 +608,12 @@ static char *step_path(
 	case STEP_GROUPS:
 		*ret_ops = &groups_ops;
 		return strdup("/apis");
+	case STEP_RESOURCES:
+		*ret_ops = &resources_ops;
+		return asprintf(&path, "/apis/%s/%s", resources[r->kind].group,
+			       resources[r->kind].version) < 0
+			? NULL
+			: path;
 	default:
 		*ret_ops = &list_ops;
 		return list_path(r);
@@ -588,6 +627,7 @@ static void run(struct lnt_reflector *r, enum step step)
 		[STEP_PAGE] = "list",
 		[STEP_WATCH] = "watch",
 		[STEP_GROUPS] = "look for",
+		[STEP_RESOURCES] = "look for",
 	};
 	const struct lnt_http_ops *ops;
 	_cleanup_free_ char *path = NULL;
@@ -673,7 +713,7 @@ static void on_closed(uv_handle_t *timer)
 	lnt_apply_listed(&r->apply);
 	lnt_split_reset(&r->split);
 	lnt_lines_reset(&r->lines);
-	lnt_buf_release(&r->groups);
+	lnt_buf_release(&r->served);
 	free(r->more);
 	free(r);
 	if (events.closed)

@@ -479,6 +479,27 @@ begin() { # begin [CLIENT OPTION...]
 	wait_until 35 not cnp_known a
 }
 
+# other_crd SED_SCRIPT: another one of the group.
+other_crd() {
+	sed "$1" "$root/manifests/crds/clusternetworkpolicies.yaml" |
+		KUBECONFIG=$dir/kubeconfig kubectl apply -f - >/dev/null
+}
+
+@test "optional kind: others of its group, or of its version, are not taken for it" {
+	start_server
+	other_crd 's/v1alpha2/v1alpha1/'
+	start_client
+	wait_until 10 synced
+	[ "$(requests '/apis$')" = 1 ]
+	[ "$(requests '/apis/policy.networking.k8s.io/v1alpha2$')" = 0 ]
+	stop_client
+	other_crd 's/clusternetworkpolic/otherpolic/; s/ClusterNetworkPolic/OtherPolic/; s/cnp/op/'
+	start_client
+	wait_until 10 synced
+	[ "$(requests '/apis/policy.networking.k8s.io/v1alpha2$')" = 1 ]
+	state_is clusternetworkpolicies 6 0
+}
+
 # A proxy's answer, or a server's that is not ready yet.
 @test "optional kind: a 404 while the server lists the group changes nothing" {
 	start_server
