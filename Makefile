@@ -47,6 +47,7 @@ unit_src  := $(wildcard tests/unit/test_*.c)
 # What unit tests share.
 unit_help := $(filter-out $(unit_src),$(wildcard tests/unit/*.c))
 tool_src  := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c tests/tools/*.c))
+oracle_src := $(wildcard tests/oracle/*.c)
 bpf_src   := $(wildcard datapath/bpf/*.bpf.c tests/bench/*.bpf.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -62,7 +63,7 @@ bins := $(if $(cni_src),$(B)/linnet) $(if $(wildcard agent/main.c),$(B)/linnetd)
 
 .PHONY: all tests units install lint format help clean
 all: $(bins) ## build the three programs (default)
-tests: all $(units) $(tools) ## build the test programs too
+tests: all $(units) $(tools) $(B)/tests/fuzz_policy ## build the test programs too
 units: $(units) ## build the unit tests
 
 # --- rules ------------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ $(B)/gen/%.skel.h: $(B)/bpf/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 # Objects that use the skeletons; the rest must not wait for clang.
-$(call obj,$(load_src) $(unit_src) $(unit_help) tests/bench/inject.c): | $(skel)
+$(call obj,$(load_src) $(unit_src) $(unit_help) $(oracle_src) tests/bench/inject.c): | $(skel)
 
 # The plugin runs once for every pod and needs nothing of the node: a static binary on musl, whose
 # start takes 0.08 ms where glibc's takes 0.7 in a virtual machine (it asks the processor for its
@@ -140,6 +141,12 @@ $(B)/tests/kubedump: $(B)/obj/tests/tools/kubedump.o \
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
+
+# Policy against its oracle, on the bed of the unit tests.
+$(B)/tests/fuzz_policy: $(call obj,$(oracle_src) $(unit_help)) $(agent_obj) $(lib_obj)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) $^ -o $@ -lcmocka $(agent_libs)
 
 install: all ## install below $(DESTDIR)
 	install -D -m 0755 $(B)/linnet $(DESTDIR)$(CNIDIR)/linnet

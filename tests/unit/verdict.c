@@ -70,6 +70,9 @@ static const struct lnt_policy_value *lookup(
 	for (size_t i = 0; i < s->n_policy; i++) {
 		const struct lnt_policy_entry *en = &s->policy[i];
 
+		/* These two match as a whole; most entries are ruled out by them, and soon. */
+		if (en->key.policy_id != key->policy_id || en->key.identity != key->identity)
+			continue;
 		if (prefix_equal(&en->key, key, en->key.prefixlen) &&
 			(!best || en->key.prefixlen > best->key.prefixlen))
 			best = en;
