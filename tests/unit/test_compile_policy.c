@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * NetworkPolicies to entries, case by case: each allow with its deny. What the cases have in common
- * is in test_compile_random.c.
+ * NetworkPolicies to entries, case by case: each allow with its deny. What no case thinks of is for
+ * tests/oracle.
  */
 #include "tests/unit/policy_case.h"
 
