@@ -105,6 +105,12 @@ said() {
 	said 7.2 "SCTP: a service without endpoints aborts"
 }
 
+@test "every kernel: SCTP: a hostPort leads to its pod" {
+	said 6.1 "SCTP: a hostPort leads to its pod"
+	said 6.12 "SCTP: a hostPort leads to its pod"
+	said 7.2 "SCTP: a hostPort leads to its pod"
+}
+
 @test "every kernel: SCTP: much data arrives whole" {
 	said 6.1 "SCTP: much data arrives whole"
 	said 6.12 "SCTP: much data arrives whole"

@@ -27,9 +27,10 @@ sctp_setup() {
 			"nodePort": '$((port + 1))'}]}}' >/dev/null
 		port=$((port + 10))
 	done
+	# The first such service has agents load their programs again.
 	for port in 30110 30120 30130; do
-		wait_until 60 probe net sctp "$(addr n1 4)" $port 5000
-		wait_until 60 probe net sctp "$(addr n2 6)" $port 5000
+		wait_until "$LNT_AGENT_BOUND" probe net sctp "$(addr n1 4)" $port 5000
+		wait_until "$LNT_AGENT_BOUND" probe net sctp "$(addr n2 6)" $port 5000
 	done
 	wait_until 60 probe n1 sctp "$(sctp_vip b 4)" 9001 5000
 }
@@ -76,6 +77,22 @@ sctp_refused() {
 		sctp_aborts n1 "$(sctp_vip none $family)" 9001
 		sctp_aborts net "$(addr n1 $family)" 30140
 	done
+}
+
+# A hostPort of n1 that leads to lab/h there, asked by all but the node's own processes.
+sctp_host_port() {
+	local family from
+	pod_create n1 lab/h
+	PORTMAPS='[{"hostPort": 9016, "containerPort": 81, "protocol": "sctp"}]' pod_run lab/h 81
+	for family in 4 6; do
+		for from in net n2 lab/a lab/c lab/h; do
+			sctp_of lab/h $from "$(addr n1 $family)" 9016
+		done
+		sctp_aborts net "$(addr n1 $family)" 9017
+	done
+	probe net tcp "$(addr n1 4)" 9016 && fail "TCP is answered too"
+	pod_del lab/h
+	sctp_aborts net "$(addr n1 4)" 9016
 }
 
 sctp_much() {
