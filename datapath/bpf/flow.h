@@ -176,6 +176,9 @@ static __noinline bool flow_reopen(const struct lnt_flow_key *key, struct lnt_fl
 		return false;
 	if (other->flags & LNT_F_DSR)
 		return flow_talks_dsr(other);
+	/* Another connection's by now, which came through a service to the same ports. */
+	if (other->flags & (LNT_F_NAT_SRC | LNT_F_NAT_DST))
+		return false;
 	f->flags &= ~(LNT_F_FIN | LNT_F_RST);
 	other->flags &= ~(LNT_F_FIN | LNT_F_RST);
 	f->packets = f->bytes = other->packets = other->bytes = 0;

@@ -244,26 +244,31 @@ static __always_inline bool is_second_leg(const struct scratch *s)
 }
 
 /*
- * To a backend, a client that has asked it through one address and now does through another, or at
- * its own, from the same port, is the same. If the connection before is closed, its entries go, or
- * they would take the new one's answers.
+ * What was closed with the new connection's ports is over; its entries would take the new one's
+ * packets. That is one with the same key, and one with the same answers: to a backend, a client
+ * that asks it from one port through two services, or at its own address, is the same. Of the
+ * latter one that is up keeps its entries.
  */
-static __noinline void displace_closed(const struct lnt_flow_key *reply_key)
+static __noinline void displace(const struct scratch *s)
 {
 	struct lnt_flow_key k = {};
 	struct lnt_flow *reply, *f;
 
-	if (!reply_key)
+	if (!s)
 		return;
-	reply = bpf_map_lookup_elem(&flows, reply_key);
-	if (!reply || reply->flags & LNT_F_DSR)
+	if (s->p.flags & PKT_HAS_FLOW)
+		bpf_map_delete_elem(&flows, &s->d.orig);
+	reply = bpf_map_lookup_elem(&flows, &s->reply_key);
+	if (!reply || (reply->flags & LNT_F_DSR && !(s->p.flags & PKT_HAS_FLOW)))
 		return;
-	reverse_key(reply_key, reply, &k);
-	f = bpf_map_lookup_elem(&flows, &k);
-	if (!((reply->flags | (f ? f->flags : 0)) & (LNT_F_FIN | LNT_F_RST)))
-		return;
-	bpf_map_delete_elem(&flows, &k);
-	bpf_map_delete_elem(&flows, reply_key);
+	reverse_key(&s->reply_key, reply, &k);
+	if (k.dport != s->d.orig.dport || !addr_eq(&k.daddr, &s->d.orig.daddr)) {
+		f = bpf_map_lookup_elem(&flows, &k);
+		if (!((reply->flags | (f ? f->flags : 0)) & (LNT_F_FIN | LNT_F_RST)))
+			return;
+		bpf_map_delete_elem(&flows, &k);
+	}
+	bpf_map_delete_elem(&flows, &s->reply_key);
 }
 
 /* A packet of a connection that is new, or that has only been heard from this side. */
@@ -295,12 +300,8 @@ static __noinline int slow_new(struct __sk_buff *ctx, struct scratch *s)
 	if (is_second_leg(s))
 		return flow_forward(ctx, f, &s->p.key, s->p.l4_off, s->p.flags & PKT_NO_L4);
 	flow_touch(&s->d.fwd, ctx, s->p.flags);
-	/* What was closed with these ports is over; its entries would take the new one's packets.
-	 */
-	if (s->p.flags & PKT_HAS_FLOW && !bpf_map_delete_elem(&flows, &s->d.orig))
-		bpf_map_delete_elem(&flows, &s->reply_key);
-	if (s->p.flags & PKT_SYN)
-		displace_closed(&s->reply_key);
+	if (s->p.flags & (PKT_HAS_FLOW | PKT_SYN))
+		displace(s);
 	if (!bpf_map_update_elem(&pending, &s->reply_key, &s->d, BPF_NOEXIST))
 		count(LNT_CNT_FLOW_NEW);
 	else
