@@ -41,18 +41,23 @@ static bool is_set(const struct in6_addr *addr)
 	return !IN6_IS_ADDR_UNSPECIFIED(addr);
 }
 
-/* Where the program does not say whom the connection is for, a pod that has policy is there. */
-static bool is_reply(
-	const struct lnt_event *ev, const struct lnt_who *src, const struct lnt_who *dst)
+/*
+ * Whether the packet is of the connection's target. Of a flow that was denied before, the program
+ * says only whom the two ends were taken for.
+ */
+static bool is_reply(const struct lnt_event_view *view, const struct lnt_event *ev)
 {
-	const struct lnt_who *subject = ev->direction == LNT_INGRESS ? dst : src;
-	const struct lnt_who *other = ev->direction == LNT_INGRESS ? src : dst;
+	uint32_t src, dst;
 
 	if (is_set(&ev->target))
 		return IN6_ARE_ADDR_EQUAL(&ev->target, &ev->key.saddr) &&
 			ev->target_port == ev->key.sport &&
 			!IN6_ARE_ADDR_EQUAL(&ev->target, &ev->key.daddr);
-	return is_policy(ev) && subject->kind != LNT_WHO_POD && other->kind == LNT_WHO_POD;
+	if (!is_policy(ev))
+		return false;
+	src = lnt_verdict_identity(&view->source, &ev->key.saddr);
+	dst = lnt_verdict_identity(&view->source, &ev->key.daddr);
+	return src != dst && (src == ev->dst_identity || dst == ev->src_identity);
 }
 
 /* The node has addresses that its object does not list. */
@@ -78,16 +83,23 @@ static void find_service(const struct lnt_event_view *view, struct lnt_told *tol
 			lnt_frontend_name(f));
 }
 
-/* The policies that isolate the end whose policy was asked; none if they are not known. */
-static void find_policies(const struct lnt_event_view *view, struct lnt_told *told)
+/* The end of the connection whose policy was asked. */
+static const struct lnt_who *subject(const struct lnt_told *told)
 {
 	bool in = told->ev.direction == LNT_INGRESS;
-	const struct lnt_who *who = in != told->reply ? &told->dst : &told->src;
+
+	if (in && !told->reply && told->target.kind == LNT_WHO_POD)
+		return &told->target;
+	return in != told->reply ? &told->dst : &told->src;
+}
+
+/* The policies that isolate that end; none if it is not known. */
+static void find_policies(const struct lnt_event_view *view, struct lnt_told *told)
+{
+	const struct lnt_who *who = subject(told);
 	const struct lnt_pod *pod;
 	size_t n = 0;
 
-	if (in && !told->reply && told->target.kind == LNT_WHO_POD)
-		who = &told->target;
 	if (who->kind != LNT_WHO_POD)
 		return;
 	pod = (const struct lnt_pod *)lnt_store_get(view->st, LNT_KIND_POD, who->ns, who->name);
@@ -97,6 +109,19 @@ static void find_policies(const struct lnt_event_view *view, struct lnt_told *to
 		if (lnt_policy_isolates(told->policies[i], told->ev.direction))
 			told->policies[n++] = told->policies[i];
 	told->n_policies = n;
+}
+
+/* The same where no rule decided. If it is not known whose policy it was, the one who has some. */
+static void find_isolation(const struct lnt_event_view *view, struct lnt_told *told)
+{
+	find_policies(view, told);
+	if (told->n_policies || is_set(&told->ev.target))
+		return;
+	free(TAKE_PTR(told->policies));
+	told->reply = !told->reply;
+	find_policies(view, told);
+	if (!told->n_policies)
+		told->reply = !told->reply;
 }
 
 void lnt_event_look(
@@ -110,7 +135,7 @@ void lnt_event_look(
 		return;
 	t->src = lnt_directory_find(view->dir, &ev->key.saddr);
 	t->dst = lnt_directory_find(view->dir, &ev->key.daddr);
-	t->reply = is_reply(ev, &t->src, &t->dst);
+	t->reply = is_reply(view, ev);
 	see_host(view, ev->src_identity, t->reply ? &t->dst : &t->src);
 	see_host(view, ev->dst_identity, t->reply ? &t->src : &t->dst);
 	find_service(view, t);
@@ -119,7 +144,7 @@ void lnt_event_look(
 	if (ev->rule)
 		t->rule = lnt_policy_rule_name(view->compiled, ev->rule);
 	else if (is_policy(ev))
-		find_policies(view, t);
+		find_isolation(view, t);
 }
 
 void lnt_told_clear(struct lnt_told *told)

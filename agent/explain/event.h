@@ -4,6 +4,7 @@
  */
 #include "agent/compile/compile.h"
 #include "agent/explain/applies.h"
+#include "agent/explain/verdict.h"
 #include "agent/explain/who.h"
 
 #include <cjson/cJSON.h>
@@ -16,6 +17,7 @@ struct lnt_event_view {
 	const struct lnt_endpoint *eps; /* of this node */
 	size_t n_eps;
 	const struct lnt_services *services;	 /* may be NULL */
+	struct lnt_policy_source source;	 /* this node's maps */
 	const struct lnt_policy_state *compiled; /* its rules' names, the rest is not looked at */
 	int64_t clock;				 /* ns since 1970 when the programs' clock was 0 */
 };

@@ -114,6 +114,7 @@ static bool make_view(struct lnt_monitor *m)
 		.eps = a->registry.eps,
 		.n_eps = a->registry.n,
 		.services = a->services,
+		.source = lnt_source_maps(lnt_sync_maps(a->sync)),
 		.compiled = &a->rule_names,
 		.clock = programs_clock(),
 	};

@@ -233,7 +233,7 @@ int lnt_trace_target(const struct lnt_trace_names *names, const char *text, stru
 {
 	struct lnt_trace_target t = {};
 	const struct lnt_service *svc = NULL;
-	struct parts parts;
+	struct parts parts = {};
 	uint16_t port = 0;
 	int r = take_apart(text, e, &parts);
 

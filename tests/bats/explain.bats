@@ -133,6 +133,19 @@ allow_from_clients() {
 	soon_shows web 'red/server:80' && shows_not web 'red/near:80'
 }
 
+@test "monitor: connections that are up and denied from now on, packets of either way" {
+	stream_start near red/near "$(pod_ip red/server 4)" 81
+	monitor m n1
+	allow_from_clients
+	soon_shows m 'drop +red/near:[0-9]+ -> red/server:81/TCP +ingress +policy-ingress +isolated by red/web, no rule matched$'
+	soon_shows m 'drop +red/server:81 -> red/near:[0-9]+/TCP \(reply\) +ingress +policy-ingress +isolated by red/web, no rule matched$'
+	stream_halts near
+	shows_not m '81.*policy-ingress$'
+	no_policies
+	stream_flows near
+	stream_end near
+}
+
 @test "monitor: JSON" {
 	allow_from_clients
 	soon_blocked blue/far tcp red/server 80

@@ -17,6 +17,7 @@ struct cluster {
 	struct lnt_endpoint eps[3];
 	struct lnt_directory *dir;
 	struct lnt_rule_name rules[1];
+	struct lnt_peer_entry peers[2];
 	struct lnt_policy_state compiled;
 	struct lnt_event_view view;
 };
@@ -43,13 +44,17 @@ static int setup(void **state)
 	c->dir = lnt_directory_new(c->st, c->eps, 3);
 	assert_non_null(c->dir);
 	c->rules[0] = (struct lnt_rule_name){7, "red/web ingress[0]"};
-	c->compiled = (struct lnt_policy_state){.rules = c->rules, .n_rules = 1};
+	c->peers[0] = (struct lnt_peer_entry){build_addr("10.0.1.1"), {LNT_ID_POD + 1}};
+	c->peers[1] = (struct lnt_peer_entry){build_addr("10.0.2.1"), {LNT_ID_POD + 2}};
+	c->compiled = (struct lnt_policy_state){
+		.rules = c->rules, .n_rules = 1, .peers = c->peers, .n_peers = 2};
 	c->view = (struct lnt_event_view){
 		.node_name = "n1",
 		.st = c->st,
 		.dir = c->dir,
 		.eps = c->eps,
 		.n_eps = 3,
+		.source = lnt_source_state(&c->compiled),
 		.compiled = &c->compiled,
 		.clock = 1000000000000000000, /* 2001-09-09T01:46:40Z */
 	};
@@ -157,6 +162,19 @@ static void replies(void **state)
 	ev.target = build_addr("10.0.1.1");
 	ev.target_port = htons(80);
 	says(*state, &ev, want);
+	/* The same flow's next: which way it goes is not said. */
+	ev.target = (struct in6_addr){};
+	ev.target_port = 0;
+	ev.src_identity = LNT_ID_POD + 2;
+	ev.dst_identity = LNT_ID_POD + 1;
+	says(*state, &ev, want);
+	/* And the other way. */
+	ev.src_identity = LNT_ID_POD + 1;
+	ev.dst_identity = LNT_ID_POD + 2;
+	says(*state, &ev,
+		"{\"verdict\":\"drop\",\"reason\":\"policy-ingress\",\"direction\":\"ingress\","
+		"\"protocol\":\"TCP\",\"source\":" SERVER ",\"destination\":" FAR
+		",\"isolatedBy\":[\"blue/other\"]}");
 }
 
 static void others(void **state)
