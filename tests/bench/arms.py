@@ -11,9 +11,10 @@ import linnet
 import policies
 import reference
 import scale
-from nb import METRICS, SERVICE_PORT
+from nb import METRICS, PORTS, SERVICE_PORT
 
-SERVICES = (1, 1000, 10000)
+# How many services there are, by the kind of a path: translated at the socket, or per packet.
+SERVICES = {'clusterip': (1, 1000, 10000), 'packet': (1, 10000)}
 ADD_DEL_RUNS = 5
 
 # Subjects that are measured for a comparison's sake and are no results of their own: a second bare
@@ -51,7 +52,7 @@ def _talk(mode, ends, service=False):
     def run(stage, nb):
         client, server, *vip = ends(stage)
         if service:
-            return nb.measure(mode, client, server, vip[0], SERVICE_PORT)
+            return nb.measure(mode, client, server, vip[0], SERVICE_PORT, PORTS['crr'])
         return nb.measure(mode, client, server)
     return run
 
@@ -70,6 +71,14 @@ def _service(stage):
     return stage.client, stage.server, stage.vip
 
 
+def _per_packet(stage):
+    return stage.opted, stage.server, stage.vip
+
+
+def _per_packet_direct(stage):
+    return stage.opted, stage.server
+
+
 def _add_del(stage, _nb):
     """The median, for one call now and then waits for the scheduler."""
     plugin, netns, args = stage if isinstance(stage, tuple) else \
@@ -86,12 +95,18 @@ def every_arm():
             arms.append(Arm('same-node', subject, list(metrics), stage, _talk(mode, _near)))
         for subject, stage in (('ptp', 'cross'), ('linnet', 'linnet-1')):
             arms.append(Arm('cross-node', subject, list(metrics), stage, _talk(mode, _far)))
-    for count in SERVICES:
+    for count in SERVICES['clusterip']:
         path, metrics = f'clusterip-{count}', list(METRICS['crr'])
         for subject in ('iptables', 'nftables', 'linnet'):
             arms.append(Arm(path, subject, metrics, f'{subject}-{count}',
                             _talk('crr', _service, True)))
         arms.append(Arm(path, DIRECT, metrics, f'linnet-{count}', _talk('crr', _near)))
+    for count in SERVICES['packet']:
+        path, stage = f'packet-{count}', f'linnet-{count}'
+        for mode in ('crr', 'rr'):
+            metrics = list(METRICS[mode])
+            arms.append(Arm(path, 'linnet', metrics, stage, _talk(mode, _per_packet, True)))
+            arms.append(Arm(path, DIRECT, metrics, stage, _talk(mode, _per_packet_direct)))
     for subject, stage in (('linnet', 'linnet-forward-xdp'), ('linnet-tcx', 'linnet-forward-tcx'),
                            ('iptables', 'forward-iptables'), ('nftables', 'forward-nftables')):
         arms.append(Arm('nodeport', subject, ['forward'], stage, lambda s, nb: s.measure(nb)))
@@ -122,8 +137,10 @@ def comparisons(name, names):
         m, p, s = other.split('/')
         if (m, p) == (metric, path) and s not in ('linnet', TWIN):
             found[s] = other
-    if path == f'clusterip-{SERVICES[-1]}':
-        found[f'clusterip-{SERVICES[0]}'] = f'{metric}/clusterip-{SERVICES[0]}/linnet'
+    kind, _, count = path.partition('-')
+    if kind in SERVICES and int(count) == SERVICES[kind][-1]:
+        fewest = f'{kind}-{SERVICES[kind][0]}'
+        found[fewest] = f'{metric}/{fewest}/linnet'
     return found
 
 

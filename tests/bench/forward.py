@@ -4,10 +4,8 @@ that it does: where they come out of its wire they are counted and thrown away (
 
 The pod, its node and the client are addresses and a MAC, so that nothing but forwarding is paid for.
 """
-import http.client
 import json
 import os
-import re
 
 import linnet
 import rules
@@ -139,16 +137,7 @@ class LinnetForwarder(Forwarder):
         return os.path.join(root, os.listdir(root)[0], what)
 
     def _counted(self):
-        """What the node says that it has forwarded at XDP."""
-        with inside(self._node.netns):
-            conn = http.client.HTTPConnection('127.0.0.1', 9880, timeout=10)
-            conn.request('GET', '/metrics')
-            text = conn.getresponse().read().decode()
-            conn.close()
-        found = re.search(r'^linnet_datapath_events_total{event="xdp-forwarded"} (\d+)', text, re.M)
-        if not found:
-            raise BenchError(f'{self._node.netns}: no count of what XDP forwards')
-        return int(found.group(1))
+        return self._node.counted('xdp-forwarded')
 
     def check(self, nb):
         super().check(nb)

@@ -20,6 +20,7 @@ from reference import node_address, pod_cidr
 NAMESPACE = 'bench'
 LABELS = {'app': 'bench'}
 API_PORT = 6443
+METRICS_PORT = 9880
 SERVICE_CIDRS = '10.96.0.0/16,fd00:96::/112'
 BULK = 1000
 
@@ -87,10 +88,11 @@ def node_object(name, index, addresses):
     }
 
 
-def _pod_object(name, node):
+def _pod_object(name, node, **annotations):
     return {
         'apiVersion': 'v1', 'kind': 'Pod',
-        'metadata': {'name': name, 'namespace': NAMESPACE, 'labels': LABELS},
+        'metadata': {'name': name, 'namespace': NAMESPACE, 'labels': LABELS,
+                     'annotations': annotations},
         'spec': {'nodeName': node, 'containers': [{'name': 'c', 'image': 'none'}]},
     }
 
@@ -187,6 +189,18 @@ class Node:
         """The folder of the pinned maps."""
         return glob.glob(f'{self.dirs["bpf"]}/linnet/v*/maps')[0]
 
+    def counted(self, event):
+        """How often the datapath says that it has seen this."""
+        with inside(self.netns):
+            conn = http.client.HTTPConnection('127.0.0.1', METRICS_PORT, timeout=10)
+            conn.request('GET', '/metrics')
+            text = conn.getresponse().read().decode()
+            conn.close()
+        found = re.search(rf'^linnet_datapath_events_total{{event="{event}"}} (\d+)', text, re.M)
+        if not found:
+            raise BenchError(f'{self.netns}: no count of {event}')
+        return int(found.group(1))
+
     def clean(self, lab, programs):
         """Stops the agent and removes what it has put on the node."""
         lab.stop(self._agent)
@@ -250,8 +264,9 @@ class Pod:
 
 
 class Cluster:
-    """Without pods where `services` is None. `client` and `server` share a node; `far` is a client on the other one, where there is
-    one; `plugin` and `spare` are for CNI calls of their own."""
+    """Without pods where `services` is None. `client` and `server` share a node, and so does
+    `opted`, a client whose packets are translated because its sockets are not; `far` is a client on
+    the other node, where there is one; `plugin` and `spare` are for CNI calls of their own."""
 
     def __init__(self, lab, programs, name, nodes, services):
         self._lab = lab
@@ -265,7 +280,8 @@ class Cluster:
         self.plugin = self.nodes[0].plugin(programs)
         if services is None:
             return
-        self.client, self.server = (self._pod(0, s).add(lab, self.plugin) for s in 'ab')
+        self.client, self.server, self.opted = (self._pod(0, s).add(lab, self.plugin)
+                                                for s in ('a', 'b', 'opted'))
         self.far = None
         if nodes > 1:
             self.far = self._pod(1, 'c').add(lab, self.nodes[1].plugin(programs))
@@ -283,6 +299,7 @@ class Cluster:
 
     def _create_objects(self):
         pods = [_pod_object(p, 'n1') for p in ('a', 'b', 'spare')]
+        pods.append(_pod_object('opted', 'n1', **{'linnet.io/socket-lb': 'false'}))
         if len(self.nodes) > 1:
             pods.append(_pod_object('c', 'n2'))
         self.api.create([
@@ -309,6 +326,15 @@ class Cluster:
         wait_until(f'linnet: the service {self.vip}',
                    lambda: nb.reaches('crr', self.client, self.server, self.vip, SERVICE_PORT),
                    seconds=60)
+        for client, at_socket in ((self.client, True), (self.opted, False)):
+            wait_until(f'linnet: {"sockets" if at_socket else "packets"} that are translated',
+                       lambda c=client, s=at_socket: self._translates(nb, c, s))
         unknown = rules.vip(self._lab.family, 11000)
         if nb.reaches('crr', self.client, self.server, unknown, SERVICE_PORT):
             raise BenchError(f'linnet: {unknown}, which is no service, answered')
+
+    def _translates(self, nb, client, at_socket):
+        """Whether the client reaches the service, translated where it is to be."""
+        before = self.nodes[0].counted('socket-translated')
+        return nb.reaches('crr', client, self.server, self.vip, SERVICE_PORT) and \
+            (self.nodes[0].counted('socket-translated') != before) == at_socket

@@ -55,11 +55,13 @@ class Nb:
         return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               check=False)
 
-    def measure(self, mode, client, server, target=None, port=None):
-        """Figures by metric. A path on which datagrams get lost is not measured: its round trips
-        would be mostly the wait for the next try."""
+    def measure(self, mode, client, server, target=None, port=None, listen_port=None):
+        """Figures by metric. The server listens on the mode's own port, or on another. A path on
+        which datagrams get lost is not measured: its round trips would be mostly the wait for the
+        next try."""
         argv = self._argv(mode, client, server, target, port,
-                          {'time': self.time_ms, 'warmup': self.warmup_ms})
+                          {'time': self.time_ms, 'warmup': self.warmup_ms,
+                           'listen_port': listen_port or PORTS[mode]})
         done = self._call(argv)
         if done.returncode:
             raise BenchError(done.stderr.strip() or f'nb: exit {done.returncode}')

@@ -7,7 +7,7 @@ rounds: what the machine does meanwhile changes figures more than it changes rat
 import statistics
 
 import arms
-from arms import TWIN, UNITS
+from arms import SERVICES, TWIN, UNITS
 
 
 class Figures:
@@ -69,7 +69,7 @@ def _row(figures, name, wanted):
     linnet = figures.ratios(mine, name) if mine in figures.values and subject != 'linnet' else []
     more = [f'{_spread(figures.ratios(name, other))} of {label}'
             for label, other in figures.comparisons(name).items()
-            if label.startswith('clusterip') or other not in wanted]
+            if label.partition('-')[0] in SERVICES or other not in wanted]
     span = f'[{min(values):.5g}-{max(values):.5g}]'
     return (f'  {path:<16}{subject:<10}{statistics.median(values):>9.5g}  {span:<20}'
             f'{_spread(to_veth):<20}{_spread(linnet):<20}{", ".join(more)}').rstrip()
@@ -77,8 +77,8 @@ def _row(figures, name, wanted):
 
 def _order(name):
     metric, path, subject = name.split('/')
-    paths = ['same-node', 'cross-node', *(f'clusterip-{n}' for n in arms.SERVICES), 'nodeport',
-             'node', 'scale', 'policies']
+    services = [f'{kind}-{n}' for kind, numbers in SERVICES.items() for n in numbers]
+    paths = ['same-node', 'cross-node', *services, 'nodeport', 'node', 'scale', 'policies']
     subjects = ['linnet', 'linnet-tcx', 'veth', 'bridge', 'ptp', 'nftables', 'iptables']
     return list(UNITS).index(metric), paths.index(path), subjects.index(subject)
 
