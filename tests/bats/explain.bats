@@ -146,6 +146,26 @@ allow_from_clients() {
 	stream_end near
 }
 
+@test "monitor: a client of a service, and the pod behind it" {
+	allow_from_clients
+	apply <<-EOF
+		apiVersion: v1
+		kind: Service
+		metadata: {name: shop, namespace: red}
+		spec:
+		  type: NodePort
+		  ipFamilyPolicy: RequireDualStack
+		  selector: {app: server}
+		  ports: [{port: 8080, targetPort: 80, nodePort: 30080}]
+	EOF
+	soon_blocked net tcp n1 30080
+	monitor m n1
+	blocked net tcp n1 30080
+	soon_shows m 'drop +world 203.0.113.10:[0-9]+ -> n1:30080/TCP +ingress +policy-ingress +isolated by red/web, no rule matched  service red/shop at red/server:80$'
+	soon_shows m 'drop +world \[2001:db8:113::10\]:[0-9]+ -> n1:30080/TCP .* service red/shop at red/server:80$'
+	kc -n red delete service shop >/dev/null
+}
+
 @test "monitor: JSON" {
 	allow_from_clients
 	soon_blocked blue/far tcp red/server 80
