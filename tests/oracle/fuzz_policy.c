@@ -120,7 +120,8 @@ static void print_question(const struct disagreement *how)
 	if (how->l4.port)
 		printf(" port %d", how->l4.port);
 	printf("\nasked:       %s\n", how->text);
-	printf("the oracle:  %s\n", verb(how->want));
+	printf("the oracle:  %s%s\n", verb(how->want),
+		how->kind == RULE ? ", and not by that rule" : "");
 	printf("%s  %s%s%s%s\n",
 		how->kind == PACKET ? "the packet:" : "compiled:  ", verb(how->got),
 		*how->rule ? " by '" : "", how->rule, *how->rule ? "'" : "");

@@ -241,11 +241,11 @@ static bool cluster_peer_is(const struct cluster *c, const cJSON *peer, const st
 
 /* --- policies --------------------------------------------------------------------------------- */
 
-static void add(struct oracle_rule *list, unsigned *n, const char *action, const cJSON *ports)
+static void add(struct oracle_rule *list, unsigned *n, const struct oracle_rule *r)
 {
 	if (*n == ORACLE_MAX)
 		abort();
-	list[(*n)++] = (struct oracle_rule){.action = action, .ports = ports};
+	list[(*n)++] = *r;
 }
 
 /*
@@ -266,6 +266,7 @@ static void ask_netpol(const struct cluster *c, const cJSON *policy, const cJSON
 	const struct party *who, struct oracle_pair *p)
 {
 	const cJSON *spec = json_get(policy, "spec"), *rule, *peer;
+	int index = 0;
 
 	if (strcmp(json_ns(policy), json_ns(pod)) != 0 ||
 		!selects(json_get(spec, "podSelector"), pod) || !affects(spec, egress))
@@ -274,15 +275,16 @@ static void ask_netpol(const struct cluster *c, const cJSON *policy, const cJSON
 	cJSON_ArrayForEach (rule, json_get(spec, egress ? "egress" : "ingress")) {
 		const cJSON *peers = json_get(rule, egress ? "to" : "from");
 		const cJSON *ports = json_get(rule, "ports");
+		/* "If this field is empty or missing, this rule matches all ports." */
+		struct oracle_rule r = {
+			"Accept", cJSON_GetArraySize(ports) ? ports : NULL, policy, rule, index++};
 		/* "If this field is empty or missing, this rule matches all sources." */
 		bool is = !cJSON_GetArraySize(peers);
 
 		cJSON_ArrayForEach (peer, peers)
 			is |= netpol_peer_is(c, json_ns(policy), peer, who);
-		/* "If this field is empty or missing, this rule matches all ports." */
 		if (is)
-			add(p->network, &p->n_network, "Accept",
-				cJSON_GetArraySize(ports) ? ports : NULL);
+			add(p->network, &p->n_network, &r);
 	}
 }
 
@@ -290,21 +292,21 @@ static void ask_cluster_policy(const struct cluster *c, const cJSON *policy, con
 	bool egress, const struct party *who, struct oracle_pair *p)
 {
 	const cJSON *spec = json_get(policy, "spec"), *rule, *peer;
+	int index = 0;
 
 	if (!pods_are(c, json_get(spec, "subject"), pod))
 		return;
 	cJSON_ArrayForEach (rule, json_get(spec, egress ? "egress" : "ingress")) {
-		const cJSON *protocols = json_get(rule, "protocols");
+		struct oracle_rule r = {json_text(rule, "action"), json_get(rule, "protocols"),
+			policy, rule, index++};
 		bool is = false;
 
 		cJSON_ArrayForEach (peer, json_get(rule, egress ? "to" : "from"))
 			is |= cluster_peer_is(c, peer, who);
-		if (!is)
-			continue;
-		if (json_is(spec, "tier", "Admin"))
-			add(p->admin, &p->n_admin, json_text(rule, "action"), protocols);
-		else
-			add(p->baseline, &p->n_baseline, json_text(rule, "action"), protocols);
+		if (is && json_is(spec, "tier", "Admin"))
+			add(p->admin, &p->n_admin, &r);
+		else if (is)
+			add(p->baseline, &p->n_baseline, &r);
 	}
 }
 
@@ -325,6 +327,7 @@ void oracle_pair(const struct cluster *c, const cJSON *endpoint, bool egress,
 	struct party who = who_has(c, peer);
 	struct oracle_pair *p = ret_pair;
 
+	p->egress = egress;
 	p->n_admin = p->n_network = p->n_baseline = 0;
 	p->closed = !pod;
 	p->own_node = who.node && !strcmp(json_name(who.node), CLUSTER_NODE);
@@ -432,30 +435,70 @@ static bool rule_is(
 	return !r->ports;
 }
 
-/* The action of the first rule that is about this traffic; "Pass": none says anything. */
-static const char *tier(const struct oracle_pair *p, const struct oracle_rule *rules, unsigned n,
-	int proto, int port)
+/* The first rule that is about this traffic; NULL: none, or it passes it on. */
+static const struct oracle_rule *tier(const struct oracle_pair *p, const struct oracle_rule *rules,
+	unsigned n, int proto, int port)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (rule_is(p, &rules[i], true, proto, port))
-			return rules[i].action;
-	return "Pass";
+			return strcmp(rules[i].action, "Pass") != 0 ? &rules[i] : NULL;
+	return NULL;
 }
 
 bool oracle_allows(const struct oracle_pair *p, int proto, int port)
 {
-	const char *action;
+	const struct oracle_rule *r;
 
 	if (p->closed || p->always)
 		return !p->closed;
-	action = tier(p, p->admin, p->n_admin, proto, port);
-	if (strcmp(action, "Pass") != 0)
-		return !strcmp(action, "Accept");
+	r = tier(p, p->admin, p->n_admin, proto, port);
+	if (r)
+		return !strcmp(r->action, "Accept");
 	/* "v1.NetworkPolicy always makes a final decision for selected pods." */
 	for (unsigned i = 0; p->isolated && i < p->n_network; i++)
 		if (rule_is(p, &p->network[i], false, proto, port))
 			return true;
 	if (p->isolated)
 		return p->own_node;
-	return strcmp(tier(p, p->baseline, p->n_baseline, proto, port), "Deny") != 0;
+	r = tier(p, p->baseline, p->n_baseline, proto, port);
+	return !r || !strcmp(r->action, "Accept");
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+/* As compile.h has it: "namespace/policy ingress[0]", "cnp:policy egress[1] 'name'". */
+static bool is_name(const struct oracle_pair *p, const struct oracle_rule *r, const char *name)
+{
+	const char *direction = p->egress ? "egress" : "ingress", *own = json_text(r->rule, "name");
+	bool cluster = json_is(r->policy, "kind", "ClusterNetworkPolicy");
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s%s%s %s[%d]%s%s%s", cluster ? "cnp" : json_ns(r->policy),
+		cluster ? ":" : "/", json_name(r->policy), direction, r->index, *own ? " '" : "",
+		own, *own ? "'" : "");
+	return !strcmp(text, name);
+}
+
+bool oracle_names(const struct oracle_pair *p, int proto, int port, const char *name)
+{
+	const struct oracle_rule *r;
+	bool allowed = false;
+
+	if (p->closed || p->always)
+		return !*name;
+	r = tier(p, p->admin, p->n_admin, proto, port);
+	if (r)
+		return is_name(p, r, name);
+	for (unsigned i = 0; p->isolated && i < p->n_network; i++) {
+		if (!rule_is(p, &p->network[i], false, proto, port))
+			continue;
+		allowed = true;
+		if (is_name(p, &p->network[i], name))
+			return true;
+	}
+	/* What it may do to its node needs no rule. */
+	if (p->isolated)
+		return !*name && (p->own_node || !allowed);
+	r = tier(p, p->baseline, p->n_baseline, proto, port);
+	return !r || is_name(p, r, name);
 }

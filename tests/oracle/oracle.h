@@ -14,10 +14,13 @@
 struct oracle_rule {
 	const char *action; /* "Accept", "Deny", "Pass" */
 	const cJSON *ports; /* NULL: any traffic */
+	const cJSON *policy, *rule;
+	int index; /* in the policy's list of the direction */
 };
 
 /* The traffic between a local pod and a peer, in one direction. */
 struct oracle_pair {
+	bool egress;
 	bool closed;	 /* the pod is not known: nothing passes */
 	bool always;	 /* it may not be denied: itself, or its node that comes in */
 	bool own_node;	 /* the peer is the pod's node */
@@ -33,6 +36,13 @@ void oracle_pair(const struct cluster *c, const cJSON *endpoint, bool egress,
 
 /* @proto: an IANA number; @port: the destination's, of TCP, UDP and SCTP. */
 bool oracle_allows(const struct oracle_pair *p, int proto, int port);
+
+/*
+ * Whether @name is a right answer to who has decided: the admin or baseline rule that goes first,
+ * one of the NetworkPolicy rules that allow it, "" where none does. Of traffic that every rule
+ * passes on any answer is right.
+ */
+bool oracle_names(const struct oracle_pair *p, int proto, int port, const char *name);
 
 /* The pod that @endpoint is of, or NULL when the API does not know it. */
 const cJSON *oracle_endpoint_pod(const struct cluster *c, const cJSON *endpoint);

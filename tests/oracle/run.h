@@ -9,16 +9,16 @@ enum disagreement_kind {
 	BROKEN,	 /* the compiled state is not what every one must be */
 	HISTORY, /* it depends on how it came about */
 	LOOKUP,	 /* look-ups in it say something else than the oracle */
+	RULE,	 /* they agree on the verdict, and not on the rule that decides */
 	PACKET,	 /* packets fare otherwise than the oracle says */
 };
 
 struct disagreement {
 	enum disagreement_kind kind;
-	unsigned step; /* updates made */
-	char text[256];
+	unsigned step;	/* updates made */
+	char text[256]; /* what was asked, or what is wrong */
 	struct address src, dst;
 	struct l4 l4;
-	bool egress;	/* LOOKUP: the policy of the source was asked, else of the destination */
 	bool want, got; /* allowed: by the oracle, by the other side */
 	char rule[128]; /* that the other side gives, or "" */
 };
