@@ -197,6 +197,47 @@ allow_from_clients() {
 	tells n1 0
 }
 
+@test "socket: nonsense is answered or hung up on, and the agent goes on" {
+	local pid
+	pid=$(agent_pid n1)
+	/usr/bin/python3 - "$(node_dir n1)/run/ctl.sock" <<-'EOF'
+		import json, socket, sys
+
+		def ask(data):
+		    client = socket.socket(socket.AF_UNIX)
+		    client.settimeout(5)
+		    client.connect(sys.argv[1])
+		    client.sendall(data)
+		    return client
+
+		def errors(client, n):
+		    lines = client.makefile()
+		    for _ in range(n):
+		        assert "error" in json.loads(lines.readline())
+
+		errors(ask(b'garbage\n[]\n"x"\n{}\n{"get":1}\n{"get":"all"}\n\0\n'), 7)
+		errors(ask(b'{"get":"trace"}\n{"get":"policies"}\n{"get":"policies","pod":"a"}\n'), 3)
+		errors(ask(b'{"get":"trace","from":1,"to":[]}\n'), 1)
+		monitor = b'{"get":"monitor","pod":7,"policy":{},"allows":"x"}\n'
+		assert ask(monitor * 3).makefile().readline() == '{"listening":"n1"}\n'
+		# A line that never ends is nobody's: hung up on.
+		long = ask(b"")
+		try:
+		    long.sendall(b"x" * 300000)
+		    assert long.recv(1) == b""
+		except (ConnectionResetError, BrokenPipeError):
+		    pass
+		# One too many is hung up on; those that were there are served.
+		many = [ask(b"") for _ in range(32)]
+		assert ask(b"").recv(1) == b""
+		many[0].sendall(b"{}\n")
+		errors(many[0], 1)
+	EOF
+	[ "$(agent_pid n1)" = "$pid" ] && is_alive "$(node_dir n1)/agent.pid"
+	soon_tells n1 0
+	run -0 ctl n1 policy get red/server
+}
+
 # All packets that the programs of a node have dropped.
 drops() {
 	bpftool -j map dump pinned "$(echo "$(node_dir "$1")"/bpf/linnet/*/maps/drops)" |
