@@ -315,41 +315,39 @@ static void note_policies(struct lnt_agent *a, const struct lnt_policy_state *st
 	}
 }
 
-static int compile_policy(
-	struct lnt_agent *a, struct lnt_err *e, struct lnt_policy_state *ret_state)
+static int compile_policy(struct lnt_agent *a, struct lnt_err *e)
 {
 	_cleanup_free_ struct in6_addr *host_addrs = NULL;
 	struct lnt_policy_params params = {
 		.node_name = a->opt->node_name,
 		.eps = a->registry.eps,
 		.n_eps = a->registry.n,
+		.eps_version = a->registry.version,
 		.audit = a->opt->policy_audit,
 	};
 	int r = lnt_devices_host_addrs(a->nl, e, &host_addrs, &params.n_host_addrs);
 
 	params.host_addrs = host_addrs;
-	return r ? r : lnt_compile_policy(a->store, &params, e, ret_state);
+	return r ? r : lnt_policies_update(a->policies, a->store, &params, e);
 }
 
 static int turn_policy(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 {
+	const struct lnt_policy_state *state = lnt_policies_state(a->policies);
 	uint64_t start = uv_hrtime(), compiled;
-	struct lnt_policy_state state = {};
-	int r = compile_policy(a, e, &state);
 	size_t before = *writes;
+	int r = compile_policy(a, e);
 
 	if (r)
 		return r;
 	compiled = uv_hrtime();
-	a->stats.identities = state.n_identities;
-	r = lnt_sync_policy(a->sync, &state, a->registry.eps, a->registry.n, e, writes);
-	note_policies(a, &state);
+	a->stats.identities = state->n_identities;
+	r = lnt_sync_policy(a->sync, state, a->registry.eps, a->registry.n, e, writes);
+	note_policies(a, state);
 	note_pods(a);
 	lnt_notices_end(&a->policy_notices);
 	if (!r)
 		r = turn_netns(a, e, writes);
-	lnt_people_keep_rules(a, &state);
-	lnt_policy_state_clear(&state);
 	log_debug("policy: %zu write(s), compiled in %llu us, all in %llu us", *writes - before,
 		(unsigned long long)(compiled - start) / 1000,
 		(unsigned long long)(uv_hrtime() - start) / 1000);
@@ -594,6 +592,7 @@ static void store_changed(void *ctx, const struct lnt_meta *obj, bool removed)
 	else if (obj->kind == LNT_KIND_ENDPOINTSLICE)
 		lnt_services_touch(
 			a->services, obj->ns, ((const struct lnt_endpointslice *)obj)->service);
+	lnt_policies_touch(a->policies, obj);
 	lnt_agent_mark(a, dirties[obj->kind]);
 }
 
@@ -696,7 +695,8 @@ static int start_kube(struct lnt_agent *a, struct lnt_err *e)
 	if (r)
 		return r;
 	a->services = lnt_services_new(service_notice, a);
-	a->store = a->services ? lnt_store_new(store_changed, a) : NULL;
+	a->policies = lnt_policies_new();
+	a->store = a->services && a->policies ? lnt_store_new(store_changed, a) : NULL;
 	a->kube = a->store ? lnt_kube_new(&a->loop, &cfg, a->store, &events, e) : NULL;
 	lnt_kube_config_clear(&cfg);
 	if (!a->kube)
@@ -744,7 +744,7 @@ int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 	lnt_sync_free(a.sync);
 	lnt_store_free(a.store);
 	lnt_registry_clear(&a.registry);
-	lnt_policy_state_clear(&a.rule_names);
+	lnt_policies_free(a.policies);
 	lnt_notices_clear(&a.policy_notices);
 	lnt_notices_clear(&a.service_notices);
 	lnt_services_free(a.services);

@@ -59,8 +59,8 @@ struct lnt_agent {
 	struct lnt_notice_sink notices;
 	struct lnt_notices policy_notices;
 	struct lnt_notices service_notices; /* of LNT_NOTICE_NOT_PROGRAMMED */
-	struct lnt_policy_state rule_names; /* of the last compilation: the rules, nothing else */
-	struct lnt_services *services;	    /* compiled, from turn to turn */
+	struct lnt_policies *policies;
+	struct lnt_services *services; /* compiled, from turn to turn */
 	struct lnt_nodeport_addr *nodeport_addrs;
 	size_t n_nodeport_addrs;
 	struct lnt_stack_backends stack_backends;

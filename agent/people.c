@@ -50,7 +50,7 @@ static void get_trace(struct lnt_agent *a, struct lnt_ctl_conn *conn, const cJSO
 	struct lnt_trace_env env = {
 		.names = {.st = a->store, .dir = dir},
 		.node_name = a->opt->node_name,
-		.compiled = &a->rule_names,
+		.compiled = lnt_policies_state(a->policies),
 		.audit = a->opt->policy_audit,
 	};
 	_cleanup_json_ cJSON *json = NULL;
@@ -112,16 +112,6 @@ void lnt_people_forget(struct lnt_agent *a)
 {
 	if (a->people && a->people->monitor)
 		lnt_monitor_forget(a->people->monitor);
-}
-
-void lnt_people_keep_rules(struct lnt_agent *a, struct lnt_policy_state *state)
-{
-	if (!state->rules)
-		return;
-	lnt_policy_state_clear(&a->rule_names);
-	a->rule_names.rules = TAKE_PTR(state->rules);
-	a->rule_names.n_rules = state->n_rules;
-	state->n_rules = 0;
 }
 
 void lnt_people_close(struct lnt_agent *a)

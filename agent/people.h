@@ -11,8 +11,5 @@ int lnt_people_open(struct lnt_agent *a, struct lnt_err *e);
 /* Objects or endpoints may have changed: what is known of them is looked up again. */
 void lnt_people_forget(struct lnt_agent *a);
 
-/* Takes the names of the rules out of @state; of one that was not compiled it takes nothing. */
-void lnt_people_keep_rules(struct lnt_agent *a, struct lnt_policy_state *state);
-
 /* Hangs up on everybody. */
 void lnt_people_close(struct lnt_agent *a);

@@ -31,6 +31,7 @@ int lnt_registry_put(struct lnt_registry *reg, const struct lnt_endpoint *ep)
 		reg->eps = eps;
 		reg->room = room;
 	}
+	reg->version++;
 	reg->eps[at] = *ep;
 	if (at == reg->n)
 		reg->n++;
@@ -43,6 +44,7 @@ bool lnt_registry_remove(struct lnt_registry *reg, const char *container_id, con
 
 	if (at == reg->n)
 		return false;
+	reg->version++;
 	reg->eps[at] = reg->eps[--reg->n];
 	return true;
 }

@@ -10,6 +10,7 @@ struct lnt_registry {
 	struct lnt_endpoint *eps; /* owned */
 	size_t n;
 	size_t room;
+	uint64_t version; /* raised by every change */
 };
 
 /* Adds @ep, or takes the place of the one with the same container and interface. 0 or -ENOMEM. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The claims of claims.h. */
 #include "agent/compile/claims.h"
-#include "agent/compile/view.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -65,13 +64,18 @@ static int claim_host(struct build *b)
 	return 0;
 }
 
+static bool has_addresses(const struct lnt_pod *pod)
+{
+	return !pod->host_network && !pod->terminated && pod->n_addrs;
+}
+
 static int claim_pod(void *ctx, const struct lnt_meta *obj)
 {
 	const struct lnt_pod *pod = (const struct lnt_pod *)obj;
-	struct lnt_claim c = {.rank = LNT_CLAIM_POD, .obj = obj};
+	struct lnt_claim c = {.rank = LNT_CLAIM_POD, .ns = obj->ns, .name = obj->name};
 	struct build *b = ctx;
 
-	if (pod->host_network || pod->terminated || !pod->n_addrs)
+	if (!has_addresses(pod))
 		return 0;
 	if (lnt_identities_pod(b->ids, pod, &c.base))
 		return -ENOMEM;
@@ -130,31 +134,115 @@ static int claim_cmp(const void *pa, const void *pb)
 	if (!r && a->rank == LNT_CLAIM_LOCAL)
 		r = local_cmp(a->local->ep, b->local->ep);
 	if (!r && a->rank == LNT_CLAIM_POD)
-		r = lnt_meta_cmp(a->obj, b->obj);
+		r = strcmp(a->ns, b->ns) ?: strcmp(a->name, b->name);
 	return r;
+}
+
+/* Finds out who is at an address that nobody else has, and keeps the pod's name. */
+static int win(struct lnt_claim *c, struct lnt_identities *ids)
+{
+	if (c->base != LNT_NONE &&
+		lnt_identities_at(
+			ids, c->base, lnt_blocks_of(&ids->rules->blocks, &c->addr), &c->identity))
+		return -ENOMEM;
+	if (c->rank == LNT_CLAIM_POD) {
+		lnt_intern_again(c->ns);
+		lnt_intern_again(c->name);
+	}
+	return 0;
+}
+
+static bool same_claimant(const struct lnt_claim *a, const struct lnt_claim *b)
+{
+	return a->rank == b->rank && a->base == b->base && a->local == b->local && a->ns == b->ns &&
+		a->name == b->name;
 }
 
 /* The first of those that claim an address has it. */
 static int settle(struct lnt_claims *cs, struct lnt_identities *ids)
 {
-	const struct lnt_blocks *blocks = &ids->rules->blocks;
-	size_t n = 0;
+	size_t n_all = cs->n;
 
 	if (cs->n)
 		qsort(cs->items, cs->n, sizeof(*cs->items), claim_cmp);
-	for (size_t i = 0; i < cs->n; i++) {
-		struct lnt_claim *c = &cs->items[i];
+	cs->n = 0;
+	for (size_t i = 0; i < n_all; i++) {
+		struct lnt_claim *c = &cs->items[i], *last = cs->n ? &cs->items[cs->n - 1] : NULL;
 
-		if (n && IN6_ARE_ADDR_EQUAL(&cs->items[n - 1].addr, &c->addr))
+		if (last && IN6_ARE_ADDR_EQUAL(&last->addr, &c->addr)) {
+			last->contested |= !same_claimant(last, c);
 			continue;
-		if (c->base != LNT_NONE &&
-			lnt_identities_at(
-				ids, c->base, lnt_blocks_of(blocks, &c->addr), &c->identity))
+		}
+		if (win(c, ids))
 			return -ENOMEM;
-		cs->items[n++] = *c;
+		cs->items[cs->n++] = *c;
 	}
-	cs->n = n;
 	return 0;
+}
+
+/* Where @addr is, or would be. */
+static size_t place_of(const struct lnt_claims *cs, const struct in6_addr *addr)
+{
+	size_t lo = 0, hi = cs->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (memcmp(&cs->items[mid].addr, addr, sizeof(*addr)) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static void lose(struct lnt_claims *cs, size_t i)
+{
+	lnt_unintern(cs->items[i].ns);
+	lnt_unintern(cs->items[i].name);
+	memmove(&cs->items[i], &cs->items[i + 1], (--cs->n - i) * sizeof(*cs->items));
+}
+
+static int insert(struct lnt_claims *cs, struct lnt_claim *c, struct lnt_identities *ids)
+{
+	size_t i = place_of(cs, &c->addr);
+
+	if (IN6_IS_ADDR_UNSPECIFIED(&c->addr))
+		return 0;
+	if (i < cs->n && IN6_ARE_ADDR_EQUAL(&cs->items[i].addr, &c->addr))
+		return -ESTALE;
+	if (LNT_GROW(cs->items, cs->cap, cs->n + 1) || win(c, ids))
+		return -ENOMEM;
+	memmove(&cs->items[i + 1], &cs->items[i], (cs->n++ - i) * sizeof(*cs->items));
+	cs->items[i] = *c;
+	return 0;
+}
+
+int lnt_claims_pod(struct lnt_claims *cs, const char *ns, const char *name,
+	const struct lnt_pod *pod, struct lnt_identities *ids)
+{
+	struct lnt_claim c = {.rank = LNT_CLAIM_POD, .ns = ns, .name = name};
+	int r = 0;
+
+	for (size_t i = cs->n; i-- > 0;) {
+		const struct lnt_claim *old = &cs->items[i];
+
+		if (old->rank != LNT_CLAIM_POD || old->ns != ns || old->name != name)
+			continue;
+		if (old->contested)
+			return -ESTALE;
+		lose(cs, i);
+	}
+	if (!pod || !has_addresses(pod))
+		return 0;
+	r = lnt_identities_pod(ids, pod, &c.base);
+	for (size_t i = 0; !r && i < pod->n_addrs; i++) {
+		c.addr = pod->addrs[i];
+		/* Both of its addresses may be the same one. */
+		if (!i || !IN6_ARE_ADDR_EQUAL(&pod->addrs[0], &c.addr))
+			r = insert(cs, &c, ids);
+	}
+	return r;
 }
 
 int lnt_claims_build(const struct lnt_store *st, const struct lnt_policy_params *params,
@@ -164,8 +252,11 @@ int lnt_claims_build(const struct lnt_store *st, const struct lnt_policy_params 
 	struct build b = {.claims = &cs, .ids = ids, .params = params, .host = LNT_NONE};
 
 	if (lnt_store_each(st, LNT_KIND_NODE, claim_node, &b) || claim_host(&b) ||
-		claim_locals(&b, locals) || lnt_store_each(st, LNT_KIND_POD, claim_pod, &b) ||
-		settle(&cs, ids)) {
+		claim_locals(&b, locals) || lnt_store_each(st, LNT_KIND_POD, claim_pod, &b)) {
+		free(cs.items);
+		return -ENOMEM;
+	}
+	if (settle(&cs, ids)) {
 		lnt_claims_clear(&cs);
 		return -ENOMEM;
 	}
@@ -175,6 +266,10 @@ int lnt_claims_build(const struct lnt_store *st, const struct lnt_policy_params 
 
 void lnt_claims_clear(struct lnt_claims *cs)
 {
+	for (size_t i = 0; i < cs->n; i++) {
+		lnt_unintern(cs->items[i].ns);
+		lnt_unintern(cs->items[i].name);
+	}
 	free(cs->items);
 	*cs = (struct lnt_claims){};
 }

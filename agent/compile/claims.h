@@ -16,8 +16,9 @@ struct lnt_claim {
 	enum lnt_claim_rank rank;
 	uint32_t base;		       /* of identities; LNT_NONE: nobody that is known */
 	uint32_t identity;	       /* of identities, index in their sets */
+	bool contested;		       /* others claim it too */
 	const struct lnt_local *local; /* LNT_CLAIM_LOCAL */
-	const struct lnt_meta *obj;    /* LNT_CLAIM_POD: the pod */
+	const char *ns, *name;	       /* LNT_CLAIM_POD: interned, references of its own */
 };
 
 struct lnt_claims {
@@ -31,4 +32,11 @@ struct lnt_claims {
  */
 int lnt_claims_build(const struct lnt_store *st, const struct lnt_policy_params *params,
 	const struct lnt_locals *locals, struct lnt_identities *ids, struct lnt_claims *ret_claims);
+
+/*
+ * What a pod that is known to nobody else claims now; @pod NULL: nothing any more. Returns 0,
+ * -ESTALE when an address is contested, or was, so that all must be built anew, or -ENOMEM.
+ */
+int lnt_claims_pod(struct lnt_claims *cs, const char *ns, const char *name,
+	const struct lnt_pod *pod, struct lnt_identities *ids);
 void lnt_claims_clear(struct lnt_claims *cs);

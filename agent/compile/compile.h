@@ -90,6 +90,7 @@ struct lnt_policy_params {
 	const char *node_name; /* this node */
 	const struct lnt_endpoint *eps;
 	size_t n_eps;
+	uint64_t eps_version;		   /* another one whenever an endpoint has changed */
 	const struct in6_addr *host_addrs; /* of this node's devices, in any order */
 	size_t n_host_addrs;
 	bool audit; /* every endpoint is LNT_EP_AUDIT */
@@ -128,6 +129,30 @@ struct lnt_policy_params {
 int lnt_compile_policy(const struct lnt_store *st, const struct lnt_policy_params *params,
 	struct lnt_err *e, struct lnt_policy_state *ret_state);
 void lnt_policy_state_clear(struct lnt_policy_state *s);
+
+/*
+ * The same, kept from turn to turn, so that a pod of another node that comes, goes or changes costs
+ * what it changes. The state then has entries, too, for identities that nobody has any more, until
+ * it is compiled from the start again.
+ */
+struct lnt_policies;
+
+struct lnt_policies *lnt_policies_new(void);
+void lnt_policies_free(struct lnt_policies *t);
+
+/* An object of any kind changed, came or went; @obj is as it is now, or was. */
+void lnt_policies_touch(struct lnt_policies *t, const struct lnt_meta *obj);
+
+/*
+ * Compiles what was touched since the last update, or everything, if @params or the store are
+ * others. The endpoints must stay until the next update. Returns 0, or -ENOMEM: then nothing is
+ * compiled.
+ */
+int lnt_policies_update(struct lnt_policies *t, const struct lnt_store *st,
+	const struct lnt_policy_params *params, struct lnt_err *e);
+
+/* As of the last update; empty before. Valid until the next. */
+const struct lnt_policy_state *lnt_policies_state(const struct lnt_policies *t);
 
 /* The name of lnt_policy_value.rule, or "" for a number that no rule has. Valid as long as @s. */
 const char *lnt_policy_rule_name(const struct lnt_policy_state *s, uint32_t rule);

@@ -26,7 +26,7 @@ struct build {
 	const struct lnt_locals *locals;
 	struct draft *drafts;
 	size_t n, cap;
-	uint32_t *numbers;     /* of rules, by index in rules->items; 0: not in use */
+	uint32_t from;	       /* the first identity */
 	struct lnt_u32s peers; /* identities of the rule at hand */
 	struct l4 *l4;	       /* ports of the rule at hand */
 	size_t n_l4, cap_l4;
@@ -35,7 +35,6 @@ struct build {
 static void clear(struct build *b)
 {
 	free(b->drafts);
-	free(b->numbers);
 	lnt_u32s_clear(&b->peers);
 	free(b->l4);
 }
@@ -111,7 +110,7 @@ static int collect_ports(struct build *b, const struct lnt_rule *r, uint32_t set
 static int push_having(struct build *b, uint32_t element)
 {
 	for (uint32_t k = b->ids->first[element]; k < b->ids->first[element + 1]; k++)
-		if (lnt_u32s_push(&b->peers, b->ids->having[k]))
+		if (b->ids->having[k] >= b->from && lnt_u32s_push(&b->peers, b->ids->having[k]))
 			return -ENOMEM;
 	return 0;
 }
@@ -183,7 +182,7 @@ static int draft_named(
 		for (uint32_t k = b->ids->first[element]; k < b->ids->first[element + 1]; k++) {
 			uint32_t id = b->ids->having[k];
 
-			if (is_peer(b, r, id) &&
+			if (id >= b->from && is_peer(b, r, id) &&
 				draft(b, rule, policy_id, b->ids->numbers[id], &l4))
 				return -ENOMEM;
 		}
@@ -202,8 +201,8 @@ static int draft_peers(struct build *b, uint32_t rule, uint32_t policy_id, const
 	const struct lnt_rule *r = &b->rules->items[rule];
 
 	if (lnt_rule_any_peer(r))
-		return draft(b, rule, policy_id, LNT_ID_ANY, l4);
-	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		return b->from ? 0 : draft(b, rule, policy_id, LNT_ID_ANY, l4);
+	for (size_t k = 0; !b->from && k < ARRAY_SIZE(kinds); k++)
 		if (r->kinds & 1u << k && draft(b, rule, policy_id, kinds[k], l4))
 			return -ENOMEM;
 	for (size_t p = 0; p < b->peers.n; p++) {
@@ -359,41 +358,41 @@ static char *rule_text(const struct lnt_rule *r)
 	return n < 0 ? NULL : text;
 }
 
-static int name_rule(
-	struct build *b, struct lnt_numbers *nums, uint32_t rule, struct lnt_policy_state *s)
+static int name_rule(struct lnt_rule *r, struct lnt_numbers *nums, struct lnt_policy_state *s)
 {
 	struct lnt_rule_name *n = &s->rules[s->n_rules];
 
-	n->name = rule_text(&b->rules->items[rule]);
+	n->name = rule_text(r);
 	if (!n->name)
 		return -ENOMEM;
 	s->n_rules++;
 	if (lnt_numbers_take(nums, lnt_hash_str(LNT_HASH_INIT, n->name), &n->rule))
 		return -ENOMEM;
-	b->numbers[rule] = n->rule;
+	r->number = n->rule;
 	return 0;
 }
 
-/* Names and numbers the rules of the policies that apply here. */
-static int name_rules(struct build *b, struct lnt_policy_state *s)
+int lnt_entries_name(
+	struct lnt_rules *rules, const struct lnt_locals *locals, struct lnt_policy_state *s)
 {
 	_cleanup_(lnt_numbers_clear) struct lnt_numbers nums = {.first = 1, .last = UINT32_MAX};
 
-	b->numbers = calloc(b->rules->n + 1, sizeof(*b->numbers));
-	s->rules = calloc(b->rules->n + 1, sizeof(*s->rules));
-	if (!b->numbers || !s->rules)
+	s->rules = calloc(rules->n + 1, sizeof(*s->rules));
+	if (!s->rules)
 		return -ENOMEM;
-	for (size_t p = 0; p < b->rules->n_policies; p++) {
-		if (!b->locals->applied[p])
+	for (size_t p = 0; p < rules->n_policies; p++) {
+		if (!locals->applied[p])
 			continue;
-		for (uint32_t r = b->rules->first[p]; r < b->rules->first[p + 1]; r++)
-			if (name_rule(b, &nums, r, s))
+		for (uint32_t r = rules->first[p]; r < rules->first[p + 1]; r++)
+			if (name_rule(&rules->items[r], &nums, s))
 				return -ENOMEM;
 	}
 	qsort(s->rules, s->n_rules, sizeof(*s->rules), name_cmp);
 	LNT_SHRINK(s->rules, s->n_rules);
 	return 0;
 }
+
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static uint8_t verdict_of(const struct lnt_rule *r)
 {
@@ -408,13 +407,40 @@ static uint8_t verdict_of(const struct lnt_rule *r)
 	return LNT_DENY;
 }
 
-int lnt_entries_build(const struct lnt_rules *rules, const struct lnt_identities *ids,
+/* Both sorted by key, and no key in both. */
+static int merge(const struct build *b, struct lnt_policy_state *s)
+{
+	struct lnt_policy_entry *all = calloc(s->n_policy + b->n, sizeof(*all));
+	size_t old = 0, n = 0;
+
+	if (!all)
+		return -ENOMEM;
+	for (size_t i = 0; i < b->n; i++) {
+		const struct draft *d = &b->drafts[i];
+		const struct lnt_rule *r = &b->rules->items[d->rule];
+
+		while (old < s->n_policy &&
+			memcmp(&s->policy[old].key, &d->key, sizeof(d->key)) < 0)
+			all[n++] = s->policy[old++];
+		all[n++] = (struct lnt_policy_entry){
+			.key = d->key,
+			.value = {.verdict = verdict_of(r), .order = d->order, .rule = r->number},
+		};
+	}
+	while (old < s->n_policy)
+		all[n++] = s->policy[old++];
+	free(s->policy);
+	s->policy = all;
+	s->n_policy = n;
+	return 0;
+}
+
+int lnt_entries_add(const struct lnt_rules *rules, const struct lnt_identities *ids, uint32_t from,
 	const struct lnt_locals *locals, struct lnt_policy_state *s)
 {
-	_cleanup_(clear) struct build b = {.rules = rules, .ids = ids, .locals = locals};
+	_cleanup_(clear) struct build b = {
+		.rules = rules, .ids = ids, .locals = locals, .from = from};
 
-	if (name_rules(&b, s))
-		return -ENOMEM;
 	for (uint32_t set = 0; set < locals->sets.n; set++)
 		if (draft_set(&b, set))
 			return -ENOMEM;
@@ -422,15 +448,5 @@ int lnt_entries_build(const struct lnt_rules *rules, const struct lnt_identities
 		return 0;
 	prune(&b);
 	qsort(b.drafts, b.n, sizeof(*b.drafts), key_cmp);
-	s->policy = calloc(b.n, sizeof(*s->policy));
-	if (!s->policy)
-		return -ENOMEM;
-	for (size_t i = 0; i < b.n; i++)
-		s->policy[s->n_policy++] = (struct lnt_policy_entry){
-			.key = b.drafts[i].key,
-			.value = {.verdict = verdict_of(&rules->items[b.drafts[i].rule]),
-				.order = b.drafts[i].order,
-				.rule = b.numbers[b.drafts[i].rule]},
-		};
-	return 0;
+	return merge(&b, s);
 }

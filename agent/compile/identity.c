@@ -246,18 +246,28 @@ static uint32_t kind_bits(uint32_t element)
 	}
 }
 
+static int hash_elements(struct lnt_identities *ids)
+{
+	size_t n = lnt_rules_n_elements(ids->rules);
+
+	if (ids->hashes)
+		return 0;
+	ids->hashes = calloc(n, sizeof(*ids->hashes));
+	if (!ids->hashes)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		ids->hashes[i] = lnt_rules_element_hash(ids->rules, i);
+	return 0;
+}
+
 int lnt_identities_seal(struct lnt_identities *ids)
 {
-	size_t n_elements = lnt_rules_n_elements(ids->rules);
-	_cleanup_free_ uint64_t *hashes = calloc(n_elements, sizeof(*hashes));
-
-	if (!hashes)
+	ids->nums.first = 1;
+	ids->nums.last = ~LNT_ID_KIND_MASK;
+	if (hash_elements(ids) ||
+		lnt_sets_number(&ids->sets, ids->n_sealed, ids->hashes, &ids->nums, &ids->numbers))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n_elements; i++)
-		hashes[i] = lnt_rules_element_hash(ids->rules, i);
-	if (lnt_sets_number(&ids->sets, hashes, 1, ~LNT_ID_KIND_MASK, &ids->numbers))
-		return -ENOMEM;
-	for (uint32_t i = 0; i < ids->sets.n; i++) {
+	for (uint32_t i = ids->n_sealed; i < ids->sets.n; i++) {
 		uint32_t kind = lnt_sets_at(&ids->sets, i)[0];
 
 		/* What nothing selects is the kind itself, but for pods: they are somebody. */
@@ -265,7 +275,19 @@ int lnt_identities_seal(struct lnt_identities *ids)
 			ids->numbers[i] = 0;
 		ids->numbers[i] |= kind_bits(kind);
 	}
-	return invert(ids, n_elements);
+	ids->n_sealed = (uint32_t)ids->sets.n;
+	free(TAKE_PTR(ids->first));
+	free(TAKE_PTR(ids->having));
+	return invert(ids, lnt_rules_n_elements(ids->rules));
+}
+
+void lnt_identities_forget(struct lnt_identities *ids)
+{
+	ids->n_namespaces = ids->n_shapes = 0;
+	ids->scopes.n = ids->of_group.n = 0;
+	lnt_index_clear(&ids->by_ns);
+	lnt_index_clear(&ids->by_shape);
+	lnt_sets_clear(&ids->groups);
 }
 
 void lnt_identities_clear(struct lnt_identities *ids)
@@ -284,6 +306,8 @@ void lnt_identities_clear(struct lnt_identities *ids)
 	lnt_u32s_clear(&ids->key);
 	lnt_u32s_clear(&ids->match);
 	lnt_u32s_clear(&ids->scratch);
+	lnt_numbers_clear(&ids->nums);
+	free(ids->hashes);
 	free(ids->numbers);
 	free(ids->first);
 	free(ids->having);

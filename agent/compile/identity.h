@@ -4,7 +4,8 @@
  * Identities: the set of all that rules select a peer by (the elements of rules.h). What a peer is
  * wherever it is, its base, is found first: of pods that agree in their namespace and in the labels
  * that selectors mention once for all. The blocks that an address of it lies in make an identity of
- * that. When all are added they are sealed, which gives out numbers.
+ * that. When all are added they are sealed, which gives out numbers; more may be added after that,
+ * and sealed again.
  */
 #include "agent/compile/rules.h"
 #include "agent/compile/sets.h"
@@ -38,6 +39,9 @@ struct lnt_identities {
 	struct lnt_sets sets; /* the identities, of elements */
 	struct lnt_u32s key, match, scratch;
 	/* Since lnt_identities_seal(): */
+	uint32_t n_sealed; /* of sets */
+	struct lnt_numbers nums;
+	uint64_t *hashes;  /* of elements */
 	uint32_t *numbers; /* by index in sets */
 	uint32_t *first;   /* in having, by element; one more for the end */
 	uint32_t *having;  /* indexes in sets that have the element */
@@ -55,4 +59,10 @@ int lnt_identities_at(
 	struct lnt_identities *ids, uint32_t base, uint32_t blocks, uint32_t *ret_identity);
 
 int lnt_identities_seal(struct lnt_identities *ids);
+
+/*
+ * Forgets what was found by the addresses of strings and labels, which others may have by now: to
+ * be called before objects of another time are added.
+ */
+void lnt_identities_forget(struct lnt_identities *ids);
 void lnt_identities_clear(struct lnt_identities *ids);

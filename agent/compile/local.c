@@ -152,6 +152,7 @@ static int make_set(struct lnt_locals *ls, const struct lnt_rules *rs, struct ln
 
 int lnt_locals_number(struct lnt_locals *ls, const struct lnt_rules *rs)
 {
+	_cleanup_(lnt_numbers_clear) struct lnt_numbers nums = {.first = 1, .last = UINT32_MAX};
 	_cleanup_(lnt_u32s_clear) struct lnt_u32s set = {};
 	_cleanup_free_ uint64_t *hashes =
 		calloc(rs->n_policies + rs->named.n_facts + 1, sizeof(*hashes));
@@ -166,7 +167,7 @@ int lnt_locals_number(struct lnt_locals *ls, const struct lnt_rules *rs)
 			hashes[i] = lnt_rules_hash(rs, i);
 	for (size_t i = 0; i < rs->named.n_facts; i++)
 		hashes[rs->n_policies + i] = lnt_named_hash(&rs->named.facts[i]);
-	return lnt_sets_number(&ls->sets, hashes, 1, UINT32_MAX, &ls->numbers);
+	return lnt_sets_number(&ls->sets, 0, hashes, &nums, &ls->numbers);
 }
 
 uint8_t lnt_locals_flags(const struct lnt_locals *ls, const struct lnt_rules *rs, uint32_t set)

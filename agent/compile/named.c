@@ -25,6 +25,11 @@ static uint32_t find_use(const struct lnt_named *nm, const struct lnt_named_port
 	return lnt_index_get(&nm->by_use, hash_use(port->name, port->proto), same_use, nm, port);
 }
 
+bool lnt_named_used(const struct lnt_named *nm, const struct lnt_named_port *port)
+{
+	return find_use(nm, port) != LNT_NONE;
+}
+
 int lnt_named_use(struct lnt_named *nm, enum lnt_direction dir, const char *name, uint8_t proto)
 {
 	const struct lnt_named_port want = {.name = name, .proto = proto};

@@ -43,6 +43,9 @@ int lnt_named_collect(struct lnt_named *nm, const struct lnt_pod *pod);
 
 int lnt_named_seal(struct lnt_named *nm);
 
+/* Whether a rule uses the name of a pod's port. */
+bool lnt_named_used(const struct lnt_named *nm, const struct lnt_named_port *port);
+
 /* The rank of a pod's port, or LNT_NONE when no policy uses the name. */
 uint32_t lnt_named_rank(const struct lnt_named *nm, const struct lnt_named_port *port);
 

@@ -4,23 +4,15 @@
  * rules (rules.c) with selectors, port names and blocks; by these all addresses of the cluster
  * (claims.c) have identities (identity.c), and rules times identities are the entries (entries.c).
  */
-#include "agent/compile/claims.h"
-#include "agent/compile/compile.h"
+#include "agent/compile/policy.h"
 #include "agent/compile/entries.h"
 #include "lib/cleanup.h"
 
 #include <errno.h>
 #include <string.h>
 
-struct parts {
-	struct lnt_rules rules;
-	struct lnt_locals locals;
-	struct lnt_identities ids;
-	struct lnt_claims claims;
-};
-
 static struct lnt_endpoint_value endpoint_value(
-	const struct parts *p, const struct lnt_local *l, uint32_t identity)
+	const struct lnt_policy_parts *p, const struct lnt_local *l, uint32_t identity)
 {
 	struct lnt_endpoint_value v = {
 		.ifindex = l->ep->host_ifindex,
@@ -38,10 +30,13 @@ static struct lnt_endpoint_value endpoint_value(
 	return v;
 }
 
-static int fill_addresses(const struct parts *p, struct lnt_policy_state *s)
+int lnt_policy_addresses(const struct lnt_policy_parts *p, struct lnt_policy_state *s)
 {
 	const struct lnt_claims *claims = &p->claims;
 
+	free(s->peers);
+	free(s->endpoints);
+	s->n_peers = s->n_endpoints = 0;
 	s->peers = calloc(claims->n + 1, sizeof(*s->peers));
 	s->endpoints = calloc(claims->n + 1, sizeof(*s->endpoints));
 	if (!s->peers || !s->endpoints)
@@ -85,7 +80,7 @@ static bool matters(const struct lnt_blocks *bs, const struct lnt_blocks_node *n
 }
 
 /* Before identities are sealed: all that addresses of the world may be. */
-static int add_blocks(struct parts *p, struct lnt_u32s *identities)
+static int add_blocks(struct lnt_policy_parts *p, struct lnt_u32s *identities)
 {
 	uint32_t world, identity;
 
@@ -98,8 +93,8 @@ static int add_blocks(struct parts *p, struct lnt_u32s *identities)
 	return 0;
 }
 
-static int fill_blocks(
-	const struct parts *p, const struct lnt_u32s *identities, struct lnt_policy_state *s)
+static int fill_blocks(const struct lnt_policy_parts *p, const struct lnt_u32s *identities,
+	struct lnt_policy_state *s)
 {
 	const struct lnt_blocks *bs = &p->rules.blocks;
 
@@ -139,7 +134,7 @@ static struct lnt_policy_name name_of(const struct lnt_rules *rules, uint32_t po
 	};
 }
 
-static int fill_problems(struct parts *p, struct lnt_policy_state *s)
+static int fill_problems(struct lnt_policy_parts *p, struct lnt_policy_state *s)
 {
 	if (!p->rules.n_problems)
 		return 0;
@@ -164,7 +159,7 @@ static int set_cmp(const void *pa, const void *pb)
 	return (a->policy_id > b->policy_id) - (a->policy_id < b->policy_id);
 }
 
-static int fill_sets(const struct parts *p, struct lnt_policy_state *s)
+static int fill_sets(const struct lnt_policy_parts *p, struct lnt_policy_state *s)
 {
 	const struct lnt_sets *sets = &p->locals.sets;
 
@@ -194,36 +189,41 @@ static int fill_sets(const struct parts *p, struct lnt_policy_state *s)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-static int compile_parts(const struct lnt_store *st, const struct lnt_policy_params *params,
-	struct parts *p, struct lnt_policy_state *s)
+int lnt_policy_build(const struct lnt_store *st, const struct lnt_policy_params *params,
+	struct lnt_policy_parts *p, struct lnt_policy_state *s)
 {
 	_cleanup_(lnt_u32s_clear) struct lnt_u32s blocks = {};
 
+	p->ids = (struct lnt_identities){.st = st, .rules = &p->rules};
 	if (lnt_rules_list(st, &p->rules) || lnt_locals_select(st, params, &p->rules, &p->locals) ||
 		lnt_rules_read(&p->rules, st, p->locals.applied) ||
 		lnt_locals_number(&p->locals, &p->rules) ||
 		lnt_claims_build(st, params, &p->locals, &p->ids, &p->claims) ||
-		add_blocks(p, &blocks) || lnt_identities_seal(&p->ids) || fill_addresses(p, s) ||
-		fill_blocks(p, &blocks, s) ||
-		lnt_entries_build(&p->rules, &p->ids, &p->locals, s) || fill_sets(p, s))
+		add_blocks(p, &blocks) || lnt_identities_seal(&p->ids) ||
+		lnt_policy_addresses(p, s) || fill_blocks(p, &blocks, s) ||
+		lnt_entries_name(&p->rules, &p->locals, s) ||
+		lnt_entries_add(&p->rules, &p->ids, 0, &p->locals, s) || fill_sets(p, s))
 		return -ENOMEM;
 	s->n_identities = (uint32_t)p->ids.sets.n;
 	return fill_problems(p, s);
+}
+
+void lnt_policy_parts_clear(struct lnt_policy_parts *p)
+{
+	lnt_claims_clear(&p->claims);
+	lnt_identities_clear(&p->ids);
+	lnt_locals_clear(&p->locals);
+	lnt_rules_clear(&p->rules);
 }
 
 int lnt_compile_policy(const struct lnt_store *st, const struct lnt_policy_params *params,
 	struct lnt_err *e, struct lnt_policy_state *ret_state)
 {
 	_cleanup_(lnt_policy_state_clear) struct lnt_policy_state s = {};
-	struct parts p = {.ids = {.st = st, .rules = &p.rules}};
-	int r = compile_parts(st, params, &p, &s);
+	_cleanup_(lnt_policy_parts_clear) struct lnt_policy_parts p = {};
 
-	lnt_claims_clear(&p.claims);
-	lnt_identities_clear(&p.ids);
-	lnt_locals_clear(&p.locals);
-	lnt_rules_clear(&p.rules);
-	if (r)
-		return lnt_err_sys(e, r, "compile policies");
+	if (lnt_policy_build(st, params, &p, &s))
+		return lnt_err_sys(e, -ENOMEM, "compile policies");
 	*ret_state = s;
 	s = (struct lnt_policy_state){};
 	return 0;

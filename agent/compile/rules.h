@@ -28,7 +28,8 @@ struct lnt_rule {
 	const struct lnt_netpol *policy;
 	const struct lnt_netpol_rule *rule;
 	enum lnt_direction dir;
-	uint32_t order;		      /* of lnt_policy_value */
+	uint32_t number;	      /* of lnt_policy_value, given out by entries.c */
+	uint32_t order;		      /* the same */
 	uint32_t kinds;		      /* bits of enum lnt_element_kind: all of these are peers */
 	uint32_t first_peer, n_peers; /* in lnt_rules.peers; the ones with effect */
 };

@@ -94,32 +94,33 @@ static int by_content(const void *pa, const void *pb, void *ctx)
 	return (na > nb) - (na < nb);
 }
 
-int lnt_sets_number(const struct lnt_sets *s, const uint64_t *hashes, uint32_t first, uint32_t last,
-	uint32_t **ret_numbers)
+int lnt_sets_number(const struct lnt_sets *s, uint32_t from, const uint64_t *hashes,
+	struct lnt_numbers *nums, uint32_t **numbers)
 {
-	_cleanup_(lnt_numbers_clear) struct lnt_numbers nums = {.first = first, .last = last};
-	_cleanup_free_ uint32_t *numbers = NULL, *order = NULL;
+	_cleanup_free_ uint32_t *order = NULL;
+	size_t n = s->n - from;
+	uint32_t *all;
 
-	if (!s->n) {
-		*ret_numbers = NULL;
+	if (!n)
 		return 0;
-	}
-	numbers = calloc(s->n, sizeof(*numbers));
-	order = calloc(s->n, sizeof(*order));
-	if (!numbers || !order)
+	all = reallocarray(*numbers, s->n, sizeof(*all));
+	if (!all)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < s->n; i++)
-		order[i] = i;
-	qsort_r(order, s->n, sizeof(*order), by_content, (void *)s);
-	for (size_t i = 0; i < s->n; i++) {
+	*numbers = all;
+	order = calloc(n, sizeof(*order));
+	if (!order)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		order[i] = from + i;
+	qsort_r(order, n, sizeof(*order), by_content, (void *)s);
+	for (size_t i = 0; i < n; i++) {
 		const uint32_t *v = lnt_sets_at(s, order[i]);
 		uint64_t hash = LNT_HASH_INIT;
 
 		for (uint32_t k = 0; k < s->items[order[i]].n; k++)
 			hash = lnt_hash_u64(hash, hashes[v[k]]);
-		if (lnt_numbers_take(&nums, hash, &numbers[order[i]]))
+		if (lnt_numbers_take(nums, hash, &all[order[i]]))
 			return -ENOMEM;
 	}
-	*ret_numbers = TAKE_PTR(numbers);
 	return 0;
 }

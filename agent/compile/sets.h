@@ -48,9 +48,9 @@ int lnt_numbers_take(struct lnt_numbers *nums, uint64_t hash, uint32_t *ret_numb
 void lnt_numbers_clear(struct lnt_numbers *nums);
 
 /*
- * Numbers from @first to @last for all sequences, in a new array by index that the caller frees
- * (NULL for none), given out in lexicographic order. @hashes: content hash of each element. Returns
- * 0 or -ENOMEM.
+ * Numbers for the sequences from index @from on, into an array by index that is made larger and
+ * that the caller frees; given out in lexicographic order. @hashes: content hash of each element.
+ * Returns 0 or -ENOMEM.
  */
-int lnt_sets_number(const struct lnt_sets *s, const uint64_t *hashes, uint32_t first, uint32_t last,
-	uint32_t **ret_numbers);
+int lnt_sets_number(const struct lnt_sets *s, uint32_t from, const uint64_t *hashes,
+	struct lnt_numbers *nums, uint32_t **numbers);

@@ -115,7 +115,7 @@ static bool make_view(struct lnt_monitor *m)
 		.n_eps = a->registry.n,
 		.services = a->services,
 		.source = lnt_source_maps(lnt_sync_maps(a->sync)),
-		.compiled = &a->rule_names,
+		.compiled = lnt_policies_state(a->policies),
 		.clock = programs_clock(),
 	};
 	return m->dir;

@@ -111,6 +111,12 @@ const char *lnt_intern(const char *s)
 	return e->text;
 }
 
+const char *lnt_intern_again(const char *s)
+{
+	from_text(s)->refs++;
+	return s;
+}
+
 void lnt_unintern(const char *s)
 {
 	struct string *e, **link;

@@ -266,6 +266,8 @@ struct lnt_netpol {
 const char *lnt_intern(const char *s);
 /* The shared copy if there is one, else NULL. Takes no reference. */
 const char *lnt_intern_find(const char *s);
+/* Another reference to a string that is interned. */
+const char *lnt_intern_again(const char *s);
 /* Gives back one reference. NULL is fine. */
 void lnt_unintern(const char *s);
 /* How many different strings are held. */
