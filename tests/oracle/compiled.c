@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The compiled state of compiled.h. */
 #include "tests/oracle/compiled.h"
+#include "agent/explain/verdict.h"
 #include "agent/kube/decode.h"
 #include "tests/unit/verdict.h"
 
@@ -115,22 +116,43 @@ const char *compiled_run(struct compiled *c)
 	return compile(c) ? "it does not compile" : verdict_check(&c->state);
 }
 
+/* As datapath/bpf/decide.h has it: no policy is asked within a pod. */
+static bool is_same_pod(
+	const struct compiled *c, const struct in6_addr *a, const struct in6_addr *b)
+{
+	const struct lnt_endpoint_value *here = verdict_endpoint(&c->state, a);
+	const struct lnt_endpoint_value *there = verdict_endpoint(&c->state, b);
+
+	return here && there && here->ifindex == there->ifindex;
+}
+
 bool compiled_allows(const struct compiled *c, bool egress, const struct address *addr,
 	const struct address *peer, int proto, int port, const char **ret_rule)
 {
 	struct in6_addr a = address_mapped(addr), b = address_mapped(peer);
-	const struct lnt_endpoint_value *here = verdict_endpoint(&c->state, &a);
-	const struct lnt_endpoint_value *there = verdict_endpoint(&c->state, &b);
 	struct verdict v;
 
 	*ret_rule = "";
-	/* As datapath/bpf/decide.h has it: no policy is asked within a pod. */
-	if (here && there && here->ifindex == there->ifindex)
+	if (is_same_pod(c, &a, &b))
 		return true;
 	v = verdict_of(&c->state, egress ? LNT_EGRESS : LNT_INGRESS, &a, &b, (uint8_t)proto,
 		(uint16_t)port);
 	*ret_rule = v.rule;
 	return v.allowed;
+}
+
+bool compiled_traces(const struct compiled *c, bool egress, const struct address *addr,
+	const struct address *peer, int proto, int port)
+{
+	const struct lnt_policy_source source = lnt_source_state(&c->state);
+	struct in6_addr a = address_mapped(addr), b = address_mapped(peer);
+	struct lnt_end_verdict v;
+
+	if (is_same_pod(c, &a, &b))
+		return true;
+	lnt_verdict_end(&source, &a, egress ? LNT_EGRESS : LNT_INGRESS,
+		lnt_verdict_identity(&source, &b), (uint8_t)proto, htons((uint16_t)port), &v);
+	return v.reason == LNT_DROP_NONE;
 }
 
 bool compiled_again(const struct compiled *c, const struct cluster *now)

@@ -31,6 +31,10 @@ const char *compiled_run(struct compiled *c);
 bool compiled_allows(const struct compiled *c, bool egress, const struct address *addr,
 	const struct address *peer, int proto, int port, const char **ret_rule);
 
+/* The same as `linnetctl policy trace` comes to it. */
+bool compiled_traces(const struct compiled *c, bool egress, const struct address *addr,
+	const struct address *peer, int proto, int port);
+
 /*
  * Whether the same objects, told the other way round to one that knew none, compile to the same.
  * @now: where the case stands.

@@ -121,7 +121,9 @@ static void print_question(const struct disagreement *how)
 		printf(" port %d", how->l4.port);
 	printf("\nasked:       %s\n", how->text);
 	printf("the oracle:  %s%s\n", verb(how->want),
-		how->kind == RULE ? ", and not by that rule" : "");
+		how->kind == RULE	     ? ", and not by that rule"
+			: how->kind == TRACE ? ", and linnetctl would say otherwise"
+					     : "");
 	printf("%s  %s%s%s%s\n",
 		how->kind == PACKET ? "the packet:" : "compiled:  ", verb(how->got),
 		*how->rule ? " by '" : "", how->rule, *how->rule ? "'" : "");

@@ -10,6 +10,7 @@ enum disagreement_kind {
 	HISTORY, /* it depends on how it came about */
 	LOOKUP,	 /* look-ups in it say something else than the oracle */
 	RULE,	 /* they agree on the verdict, and not on the rule that decides */
+	TRACE,	 /* linnetctl would say something else */
 	PACKET,	 /* packets fare otherwise than the oracle says */
 };
 
@@ -31,7 +32,7 @@ struct run_options {
 	struct packets *packets; /* NULL: none are sent */
 	bool whole;		 /* ask all; else about RUN_QUESTIONS of each state */
 };
-#define RUN_QUESTIONS 2000
+#define RUN_QUESTIONS 1500
 
 /*
  * Returns whether both sides agree; if not, *ret_how says on what. @stats are added to. What is
