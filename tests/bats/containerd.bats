@@ -4,6 +4,7 @@
 # attaches them with linnet, by `ctr run --cni`. lab/pod lives on n2. What containerd wants at fixed
 # places (/etc/cni/net.d, /opt/cni/bin, /run) it gets in a mount namespace of its own.
 load ../lib/bats
+load ../lib/containerd
 
 setup_file() {
 	begin 2
@@ -13,7 +14,7 @@ setup_file() {
 	D=$LNT_DIR/containerd
 	export IMAGE D
 	runtime_start
-	"$LNT_LIB/mkimage.py" $IMAGE "$LNT_DIR/image.tar"
+	"$LNT_LIB/mkimage" $IMAGE "$LNT_DIR/image.tar"
 	in_runtime ctr -a "$D/c.sock" images import --snapshotter native "$LNT_DIR/image.tar" >/dev/null
 }
 
@@ -30,17 +31,9 @@ teardown() {
 }
 
 runtime_start() {
-	mkdir -p "$D"/{root,state,tmp,bin,etc,etc-work}
+	mkdir -p "$D"/{tmp,bin,etc,etc-work}
 	cp "$LNT_BUILD/linnet" "$D/bin/"
-	cat >"$D/config.toml" <<-EOF
-		version = 2
-		root = "$D/root"
-		state = "$D/state"
-		oom_score = 0
-		disabled_plugins = ["io.containerd.grpc.v1.cri"]
-		[grpc]
-		  address = "$D/c.sock"
-	EOF
+	containerd_config "$D"
 	cat >"$D/start" <<-EOF
 		set -e
 		mount --make-rprivate /

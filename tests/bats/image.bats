@@ -1,0 +1,116 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The image: what is in the archive, and that a real containerd takes it and starts its programs.
+# containerd and its containers live in a mount namespace and on a loopback of their own.
+load ../lib/bats
+load ../lib/containerd
+
+IMAGE=docker.io/library/linnet:test
+
+setup_file() {
+	cluster_sweep
+	D=$LNT_DIR/containerd
+	ARCHIVE=$LNT_DIR/linnet.tar
+	export D ARCHIVE
+	containerd_config "$D"
+	"$LNT_TOP/hack/image" --output "$ARCHIVE" --tag linnet:test
+	runtime_start
+	# As `kind load image-archive` does it.
+	in_runtime ctr -a "$D/c.sock" -n k8s.io images import --all-platforms --digests \
+		--snapshotter native - <"$ARCHIVE"
+}
+
+teardown_file() {
+	end_process "$D/pid" TERM
+	end
+}
+
+runtime_start() {
+	cat >"$D/start" <<-EOF
+		set -e
+		mount --make-rprivate /
+		exec 3<"$LNT_RUN"
+		mount -t tmpfs tmpfs /run
+		mkdir "$LNT_RUN"
+		mount -c --rbind /proc/self/fd/3 "$LNT_RUN"
+		exec 3<&-
+		exec containerd --config "$D/config.toml"
+	EOF
+	add_netns image
+	background "$D/pid" "$D/log" "" image unshare --mount bash "$D/start"
+	wait_until 20 in_runtime ctr -a "$D/c.sock" version || { tail "$D/log" >&2; return 1; }
+}
+
+in_runtime() {
+	nsenter --mount="/proc/$(<"$D/pid")/ns/mnt" --net="$(netns image)" --wd=/ "$@"
+}
+
+# in_image COMMAND...: in a container; without one, what the image starts by itself.
+in_image() {
+	in_runtime timeout 30 ctr -a "$D/c.sock" -n k8s.io run --rm --snapshotter native --net-host \
+		--cgroup "/${LNT_PREFIX}image" $IMAGE test "$@"
+}
+
+# blob DIGEST: of the archive, to stdout.
+blob() { tar -xOf "$ARCHIVE" "blobs/${1/:/\/}"; }
+index() { tar -xOf "$ARCHIVE" index.json; }
+manifest() { blob "$(index | jq -r '.manifests[0].digest')"; }
+layer() { blob "$(manifest | jq -r '.layers[0].digest')" | gzip -d; }
+config() { blob "$(manifest | jq -r '.config.digest')"; }
+
+@test "image: every blob has the digest and size that point at it" {
+	local digest size
+	while read -r digest size; do
+		[ "sha256:$(blob "$digest" | sha256sum | cut -d' ' -f1)" = "$digest" ]
+		[ "$(blob "$digest" | wc -c)" = "$size" ]
+	done < <({ index | jq '.manifests[]'; manifest | jq '.config, .layers[]'; } | jq -r '"\(.digest) \(.size)"')
+	[ "$(config | jq -r '.rootfs.diff_ids[0]')" = "sha256:$(layer | sha256sum | cut -d' ' -f1)" ]
+	# What Docker reads says the same.
+	tar -xOf "$ARCHIVE" manifest.json | jq -e --argjson m "$(manifest)" --arg image $IMAGE \
+		'.[0] | .RepoTags == [$image] and .Config == "blobs/" + ($m.config.digest | sub(":"; "/"))'
+}
+
+@test "image: the same commit gives the same bytes" {
+	"$LNT_TOP/hack/image" --output "$LNT_DIR/again.tar" --tag linnet:test
+	cmp "$ARCHIVE" "$LNT_DIR/again.tar"
+	SOURCE_DATE_EPOCH=1 "$LNT_TOP/hack/image" --output "$LNT_DIR/again.tar" --tag linnet:test
+	! cmp -s "$ARCHIVE" "$LNT_DIR/again.tar" || fail "SOURCE_DATE_EPOCH has no effect"
+}
+
+@test "image: under 60 MiB unpacked" {
+	[ "$(layer | wc -c)" -lt $((60 << 20)) ]
+}
+
+@test "image: no shell, nothing setuid, nothing of the builder's" {
+	run -0 tar -tvf <(layer)
+	lacks '/(ba|da|)sh$|busybox|apt|perl' echo "$output"
+	lacks '^-..s|^-.....s' echo "$output"
+	! grep -v ' 0/0 ' <<<"$output" || fail "not root's"
+}
+
+@test "image: the Dockerfile starts the same program" {
+	[ "$(sed -n 's/^ENTRYPOINT //p' "$LNT_TOP/Dockerfile" | jq -c .)" = "$(config | jq -c .config.Entrypoint)" ]
+}
+
+@test "containerd: knows the image by the name that the kubelet asks for" {
+	run -0 in_runtime ctr -a "$D/c.sock" -n k8s.io images ls -q
+	[[ $'\n'$output$'\n' == *$'\n'$IMAGE$'\n'* ]]
+	run -0 in_runtime ctr -a "$D/c.sock" -n k8s.io images check --snapshotter native "name==$IMAGE"
+	[[ $output == *complete* ]]
+}
+
+@test "containerd: programs of the image start in it" {
+	run -0 in_image /usr/sbin/linnetd --help
+	[[ $output == "usage: linnetd"* ]]
+	run -0 in_image /usr/bin/linnetctl --help
+	[[ $output == *"usage: linnetctl"* ]]
+	run ! in_image /bin/sh -c true
+}
+
+# Out of a container: ctr does not end a container's standard input.
+@test "image: the plugin tells its versions, and needs nothing" {
+	mkdir "$LNT_DIR/plugin"
+	layer | tar -xC "$LNT_DIR/plugin" --strip-components=3 opt/cni/bin/linnet
+	run -0 env CNI_COMMAND=VERSION chroot "$LNT_DIR/plugin" /linnet </dev/null
+	jq -e '.supportedVersions | index("1.1.0")' <<<"$output"
+}
