@@ -2,9 +2,11 @@
 /*
  * linnet, the CNI plugin: a process for each call of the container runtime. Parameters come from
  * the environment and standard input; the result, or one error object, goes to standard output.
+ * Called with arguments, which no runtime gives, it installs itself.
  */
 #include "cni/commands.h"
 #include "cni/error.h"
+#include "cni/install.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
 
@@ -59,12 +61,29 @@ static int run(struct lnt_request *req, struct lnt_err *e)
 	return r ? r : verbs[verb](req, e);
 }
 
-int main(void)
+/* For people: what is wrong goes to standard error. */
+static int install(int argc, char **argv)
+{
+	struct lnt_err e = {};
+
+	if (argc != 3 || strcmp(argv[1], "install") != 0) {
+		fputs("usage: linnet install DIR\n", stderr);
+		return 2;
+	}
+	if (!lnt_install(argv[2], &e))
+		return 0;
+	fprintf(stderr, "linnet: %s\n", e.msg);
+	return 1;
+}
+
+int main(int argc, char **argv)
 {
 	_cleanup_request_ struct lnt_request req = {.version = LNT_CNI_VERSIONS - 1};
 	struct lnt_err e = {};
 	int r;
 
+	if (argc > 1)
+		return install(argc, argv);
 	/* A runtime that went away must not keep us from undoing a half-done ADD. */
 	signal(SIGPIPE, SIG_IGN);
 	/* One that ignores its children would hide from us how the IPAM plugin ended. */

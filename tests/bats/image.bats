@@ -45,10 +45,18 @@ in_runtime() {
 	nsenter --mount="/proc/$(<"$D/pid")/ns/mnt" --net="$(netns image)" --wd=/ "$@"
 }
 
-# in_image COMMAND...: in a container; without one, what the image starts by itself.
-in_image() {
+# run_image [ctr's options] COMMAND...
+run_image() {
 	in_runtime timeout 30 ctr -a "$D/c.sock" -n k8s.io run --rm --snapshotter native --net-host \
-		--cgroup "/${LNT_PREFIX}image" $IMAGE test "$@"
+		--cgroup "/${LNT_PREFIX}image" "$@"
+}
+
+# in_image COMMAND...: in a container.
+in_image() { run_image $IMAGE test "$@"; }
+
+# in_image_with FOLDER COMMAND...: with a folder of the node as /host.
+in_image_with() {
+	run_image --mount "type=bind,src=$1,dst=/host,options=rbind:rw" $IMAGE test "${@:2}"
 }
 
 # blob DIGEST: of the archive, to stdout.
@@ -113,4 +121,41 @@ config() { blob "$(manifest | jq -r '.config.digest')"; }
 	layer | tar -xC "$LNT_DIR/plugin" --strip-components=3 opt/cni/bin/linnet
 	run -0 env CNI_COMMAND=VERSION chroot "$LNT_DIR/plugin" /linnet </dev/null
 	jq -e '.supportedVersions | index("1.1.0")' <<<"$output"
+}
+
+@test "install: the plugin takes its place on the node, and nothing else changes" {
+	local dir=$LNT_DIR/node-bin
+	mkdir "$dir"
+	echo other >"$dir/bridge"
+	echo old >"$dir/linnet"
+	# What a killed one has left; writing into the file that a runtime executes would change it too.
+	ln -s bridge "$dir/.linnet.new"
+	ln "$dir/linnet" "$LNT_DIR/executed"
+	in_image_with "$dir" /opt/cni/bin/linnet install /host
+	layer | tar -xO opt/cni/bin/linnet | cmp - "$dir/linnet"
+	[ "$(stat -c '%a %u:%g' "$dir/linnet")" = '755 0:0' ]
+	[ "$(<"$LNT_DIR/executed")" = old ]
+	[ "$(<"$dir/bridge")" = other ]
+	[ "$(ls -A "$dir")" = $'bridge\nlinnet' ]
+}
+
+@test "install: a folder that is not there is named, and not made" {
+	run -1 "$LNT_BUILD/linnet" install "$LNT_DIR/nowhere"
+	[[ $output == "linnet: open folder $LNT_DIR/nowhere: No such file or directory" ]]
+	run -2 "$LNT_BUILD/linnet" uninstall
+	[[ $output == usage:* ]]
+}
+
+@test "install: what cannot be written leaves the old plugin" {
+	local dir=$LNT_DIR/full
+	mkdir "$dir"
+	run -1 unshare --mount sh -ec '
+		mount -t tmpfs -o size=64k tmpfs "$1"
+		echo old >"$1/linnet"
+		rc=0
+		"$2" install "$1" || rc=$?
+		cat "$1"/linnet
+		ls -A "$1"
+		exit $rc' sh "$dir" "$LNT_BUILD/linnet"
+	[[ $output == *"linnet: write $dir/linnet: No space left on device"*$'old\nlinnet' ]]
 }
