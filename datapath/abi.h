@@ -414,6 +414,7 @@ enum lnt_counter {
 	LNT_CNT_XDP_FORWARDED,	  /* packets of services sent on before the stack saw them */
 	LNT_CNT_BIND_REFUSED,	  /* binds of processes of the node to NodePorts */
 	LNT_CNT_POLICY_AUDITED,	  /* connections that pass though policy denies them */
+	LNT_CNT_EVENTS_LOST,	  /* not told: whoever listens is too slow */
 	LNT_CNT_MAX,
 };
 

@@ -44,6 +44,7 @@ static const char *const counter_texts[LNT_CNT_MAX] = {
 	[LNT_CNT_XDP_FORWARDED] = "xdp-forwarded",
 	[LNT_CNT_BIND_REFUSED] = "bind-refused",
 	[LNT_CNT_POLICY_AUDITED] = "policy-audited",
+	[LNT_CNT_EVENTS_LOST] = "events-lost",
 };
 
 const char *lnt_drop_text(unsigned reason)

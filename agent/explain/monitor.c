@@ -36,12 +36,10 @@ struct lnt_monitor {
 	struct ring_buffer *ring;  /* while somebody listens */
 	struct lnt_directory *dir; /* NULL: to be made */
 	struct lnt_event_view view;
-	uint64_t until;	     /* of a look, uv_hrtime() */
-	bool skip;	     /* what is in the ring is nobody's */
-	unsigned looks;	     /* since the counters were read */
-	uint64_t base;	     /* what the counters said less what was seen */
-	uint64_t seen;	     /* drops and audits */
-	uint64_t owed, lost; /* of them not seen: at the last count; told of */
+	uint64_t until; /* of a look, uv_hrtime() */
+	bool skip;	/* what is in the ring is nobody's */
+	unsigned looks; /* since the counters were read */
+	uint64_t lost;	/* that the programs have counted, at the last look at the counters */
 };
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -85,7 +83,6 @@ static int on_event(void *ctx, void *data, size_t size)
 
 	if (size < sizeof(*ev) || m->skip)
 		return 0;
-	m->seen += ev->kind != LNT_EVENT_ALLOW;
 	lnt_event_look(&m->view, ev, &told);
 	tell(m, &told);
 	lnt_told_clear(&told);
@@ -121,53 +118,38 @@ static bool make_view(struct lnt_monitor *m)
 	return m->dir;
 }
 
-/* What the programs have counted of what they tell. */
-static int count_told(const struct lnt_monitor *m, uint64_t *ret_n)
+/* What the programs have found no room for. */
+static int count_lost(const struct lnt_monitor *m, uint64_t *ret_n)
 {
-	uint64_t drops[LNT_DROP_MAX], counters[LNT_CNT_MAX], n = 0;
+	uint64_t counters[LNT_CNT_MAX];
 
-	if (lnt_sync_drops(m->agent->sync, drops, LNT_DROP_MAX) ||
-		lnt_sync_counters(m->agent->sync, counters, LNT_CNT_MAX))
+	if (lnt_sync_counters(m->agent->sync, counters, LNT_CNT_MAX))
 		return -EIO;
-	for (unsigned i = 0; i < LNT_DROP_MAX; i++)
-		n += drops[i];
-	*ret_n = n + counters[LNT_CNT_POLICY_AUDITED];
+	*ret_n = counters[LNT_CNT_EVENTS_LOST];
 	return 0;
 }
 
-/*
- * An event is counted before it is told, and may be between the two when both are looked at: what
- * two looks in a row miss is lost.
- */
-static void find_lost(struct lnt_monitor *m, uint64_t counted)
+static void find_lost(struct lnt_monitor *m)
 {
-	uint64_t owed, sure;
+	uint64_t before = m->lost;
 
-	if (counted - m->base < m->seen)
-		m->base = counted - m->seen;
-	owed = counted - m->base - m->seen;
-	sure = owed < m->owed ? owed : m->owed;
-	m->owed = owed;
-	if (sure <= m->lost)
+	m->looks = 0;
+	if (count_lost(m, &m->lost))
 		return;
 	for (struct listener *l = m->listeners; l; l = l->next)
-		l->lost += sure - m->lost;
-	m->lost = sure;
+		l->lost += m->lost - before;
 }
 
 static void look(uv_timer_t *timer)
 {
 	struct lnt_monitor *m = timer->data;
-	uint64_t counted;
-	bool count = ++m->looks >= COUNT_FOR && !count_told(m, &counted);
 
 	if (!make_view(m))
 		return;
 	m->until = uv_hrtime() + LOOK_MAX;
-	if (ring_buffer__consume(m->ring) >= 0 && count) {
-		m->looks = 0;
-		find_lost(m, counted);
-	}
+	ring_buffer__consume(m->ring);
+	if (++m->looks >= COUNT_FOR)
+		find_lost(m);
 	for (struct listener *l = m->listeners; l; l = l->next)
 		tell_lost(l);
 }
@@ -187,7 +169,7 @@ static int set_tell(struct lnt_monitor *m, struct lnt_err *e)
 /* What was told before anybody listened is old. */
 static int open_ring(struct lnt_monitor *m, struct lnt_err *e)
 {
-	int r = count_told(m, &m->base);
+	int r = count_lost(m, &m->lost);
 
 	if (r)
 		return lnt_err_sys(e, r, "read the programs' counters");
@@ -197,7 +179,7 @@ static int open_ring(struct lnt_monitor *m, struct lnt_err *e)
 	m->skip = true;
 	ring_buffer__consume(m->ring);
 	m->skip = false;
-	m->seen = m->owed = m->lost = m->looks = 0;
+	m->looks = 0;
 	uv_timer_start(&m->timer, look, LOOK_MS, LOOK_MS);
 	return 0;
 }

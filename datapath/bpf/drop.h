@@ -39,8 +39,10 @@ static __noinline void tell(struct __sk_buff *ctx, __u32 kind_reason,
 {
 	struct lnt_event *ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
 
-	if (!ev)
+	if (!ev) {
+		count(LNT_CNT_EVENTS_LOST);
 		return;
+	}
 	__builtin_memset(ev, 0, sizeof(*ev));
 	ev->time = bpf_ktime_get_ns();
 	ev->ifindex = ctx->ifindex;

@@ -34,6 +34,21 @@ static __noinline struct lnt_flow *slow_dsr(
 	return &s->flow;
 }
 
+/* Where the connection of a known flow goes to, for what is told of it. */
+static __always_inline void known_target(struct scratch *s, const struct lnt_flow *f)
+{
+	if (f->flags & LNT_F_REPLY) {
+		s->why.target = s->p.key.saddr;
+		s->why.target_port = s->p.key.sport;
+	} else if (f->flags & LNT_F_NAT_DST) {
+		s->why.target = f->nat_daddr;
+		s->why.target_port = f->nat_dport;
+	} else {
+		s->why.target = s->p.key.daddr;
+		s->why.target_port = s->p.key.dport;
+	}
+}
+
 static __always_inline int slow_act(struct __sk_buff *ctx, struct scratch *s, struct lnt_flow *f)
 {
 	if (f->action == LNT_ACT_DROP) {
@@ -41,6 +56,7 @@ static __always_inline int slow_act(struct __sk_buff *ctx, struct scratch *s, st
 		s->why.dst_identity = f->dst_identity;
 		s->why.rule = f->rule;
 		s->why.direction = f->reason == LNT_DROP_POLICY_EGRESS;
+		known_target(s, f);
 		return slow_drop(ctx, s, f->reason);
 	}
 	if (!flow_mac_ok(ctx, f))

@@ -229,6 +229,44 @@ static void told_the_rule(void **state)
 	assert_int_equal(ev.rule, 4);
 }
 
+/* Packets of a connection that was up, from either side. */
+static void told_of_the_known(void **state)
+{
+	struct bed *b = *state;
+	struct in6_addr target = bed_addr(b, B);
+	struct lnt_event ev;
+
+	SENT(b, tcp(b, FROM(A), A, 1000, B, 80, SYN));
+	SENT(b, tcp(b, FROM(B), B, 80, A, 1000, SYN | ACK));
+	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
+	bed_tell(b, LNT_TELL_DROPS);
+	for (int i = 0; i < 4; i++) {
+		if (i % 2)
+			DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(B), B, 80, A, 1000, ACK));
+		else
+			DROPS(b, LNT_DROP_POLICY_INGRESS, tcp(b, FROM(A), A, 1000, B, 80, ACK));
+		assert_true(bed_event(b, &ev));
+		assert_memory_equal(&ev.target, &target, sizeof(target));
+		assert_int_equal(ev.target_port, htons(80));
+		assert_int_equal(ev.direction, LNT_INGRESS);
+	}
+}
+
+/* Nobody takes them: they are counted. */
+static void told_too_much(void **state)
+{
+	struct bed *b = *state;
+	uint64_t before = bed_counter(b, LNT_CNT_EVENTS_LOST);
+	struct lnt_event ev;
+
+	bed_endpoint(b, B, LNT_EP_ISOLATED_INGRESS);
+	bed_tell(b, LNT_TELL_DROPS);
+	for (int i = 0; i < 3000; i++)
+		DROPS(b, LNT_DROP_POLICY_INGRESS, udp(b, FROM(A), A, 1000, B, 80));
+	assert_in_range(bed_counter(b, LNT_CNT_EVENTS_LOST) - before, 1, 2999);
+	assert_true(bed_event(b, &ev));
+}
+
 /* Nobody listens: drops are counted and nothing else. */
 static void told_nobody(void **state)
 {
@@ -254,6 +292,8 @@ static const struct CMUnitTest tests[] = {
 	BOTH("closed: a local pod's source by another device is dropped", side_spoofed),
 	BOTH("drop: the event tells who, whom and which policy", told_why),
 	BOTH("drop: the event tells the rule", told_the_rule),
+	BOTH("drop: what is told of a known connection", told_of_the_known),
+	BOTH("drop: what could not be told is counted", told_too_much),
 	BOTH("drop: nothing is told to nobody", told_nobody),
 };
 
