@@ -20,15 +20,18 @@ B       := build/san
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
+# What is built does not depend on where.
+here     := -ffile-prefix-map=$(CURDIR)=.
+
 pkgs     := libuv libcurl libmicrohttpd libcjson yaml-0.1 libmnl libbpf
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -fno-strict-aliasing \
-            -ffunction-sections -fdata-sections $(SANFLAGS)
+            -ffunction-sections -fdata-sections $(here) $(SANFLAGS)
 CPPFLAGS += -D_GNU_SOURCE -I. -I$(B)/gen $(shell pkg-config --cflags $(pkgs))
 LDFLAGS  += -Wl,--gc-sections $(SANFLAGS)
 DEPFLAGS  = -MMD -MP
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
-            -Wno-unused-parameter -fno-stack-protector -I. -I/usr/include/$(MULTI)
+            -Wno-unused-parameter -fno-stack-protector $(here) -I. -I/usr/include/$(MULTI)
 
 # Commands are shown in short; `make V=1` shows them whole.
 Q       := $(if $(V),,@)
