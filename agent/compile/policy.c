@@ -101,7 +101,7 @@ static int fill_blocks(const struct lnt_policy_parts *p, const struct lnt_u32s *
 	s->blocks = calloc(bs->n_nodes + 1, sizeof(*s->blocks));
 	if (!s->blocks)
 		return -ENOMEM;
-	for (size_t i = 0; i < bs->n_nodes; i++) {
+	for (size_t i = 0; i < identities->n; i++) {
 		const struct lnt_prefix *prefix = &bs->nodes[i].prefix;
 
 		if (!matters(bs, &bs->nodes[i]))

@@ -347,7 +347,8 @@ uint64_t lnt_rules_hash(const struct lnt_rules *rs, size_t policy)
 	const struct lnt_netpol *p = lnt_rules_policy(rs, policy);
 	uint64_t hash = lnt_hash_str(lnt_hash_str(LNT_HASH_INIT, p->meta.ns), p->meta.name);
 
-	hash = lnt_hash_u64(hash, (uint64_t)(p->tier * 4 + p->ingress * 2 + p->egress));
+	hash = lnt_hash_u64(lnt_hash_u64(hash, p->tier), p->ingress);
+	hash = lnt_hash_u64(hash, p->egress);
 	for (uint32_t i = rs->first[policy]; i < rs->first[policy + 1]; i++)
 		hash = hash_rule(hash, rs, &rs->items[i]);
 	return hash;

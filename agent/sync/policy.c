@@ -201,8 +201,8 @@ int lnt_sync_policy(struct lnt_sync *s, const struct lnt_policy_state *want,
 	const struct lnt_endpoint *eps, size_t n_eps, struct lnt_err *e, size_t *ret_writes)
 {
 	_cleanup_free_ struct device_entry *devices = calloc(n_eps + 1, sizeof(*devices));
+	bool freed = false;
 	size_t n_devices;
-	bool freed;
 	int r;
 
 	if (!devices)

@@ -38,11 +38,6 @@ serving() {
 	pod_run "$2" 80 81
 }
 
-# metric NODE SERIES: its value.
-metric() {
-	in_node "$1" curl -s -m 5 http://127.0.0.1:9880/metrics | "$LNT_TOP/tests/lib/metrics.py" "$2"
-}
-metric_is() { [ "$(metric "$1" "$2")" = "$3" ] || fail "$2 on $1: $(metric "$1" "$2")"; }
 watched() {
 	metric_is n1 'linnet_watch_connected{resource="clusternetworkpolicies"}' 1 &&
 		metric_is n2 'linnet_watch_connected{resource="clusternetworkpolicies"}' 1

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# More than the maps hold: a node whose map of backends was made, by an agent of before, for six. What
-# does not fit is named, what does is served, and all of it once there is room.
+# More than the maps hold: a node whose maps of backends and of policy were made, by an agent of before,
+# for six and eight entries. Of services what does not fit is named, and what does is served; pods whose
+# policy does not fit are closed; and all is well once there is room.
 load ../lib/bats
 
 setup_file() {
@@ -13,6 +14,8 @@ setup_file() {
 	mkdir -p "$bpf/linnet/v$(abi_version)/maps"
 	bpftool map create "$bpf/linnet/v$(abi_version)/maps/backends" type hash key 8 value 20 entries 6 \
 		name backends flags 1
+	bpftool map create "$bpf/linnet/v$(abi_version)/maps/policy" type lpm_trie key 16 value 12 entries 8 \
+		name policy flags 1
 	agent_start n1
 	namespace_add lab
 	pod_create n1 lab/one app=web
@@ -73,4 +76,34 @@ served_of_many() {
 	is_served "$(service_ip many-8)"
 	is_served "$(service_ip many-7)"
 	is_served "$WEB"
+}
+
+# ports N: a policy of lab/one that allows N single ports, none beside another.
+ports() {
+	jq -nc --argjson n "$1" '{apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy",
+		metadata: {name: "ports", namespace: "lab"},
+		spec: {podSelector: {matchLabels: {app: "web"}}, policyTypes: ["Ingress"],
+			ingress: [{ports: [range($n) | {port: (8080 + . * 2)}]}]}}' | kc apply -f - >/dev/null
+}
+
+closed_told() {
+	kc get events.events.k8s.io -A -o json | jq -e '[.items[] | select(.regarding.name == "ports"
+		and .reason == "NotProgrammed")] | length == 1' >/dev/null
+}
+
+@test "a policy that does not fit: its pods are closed, but to their node, and it is said" {
+	ports 3
+	wait_until 10 is_served "$WEB"
+	soon_blocked lab/client tcp lab/one 8081
+	ports 30
+	wait_until 10 logged 'NetworkPolicy lab/ports: does not fit into the maps as a whole: pods that it selects are closed'
+	soon_blocked lab/client tcp lab/one 8080
+	reaches n1 tcp lab/one 8080
+	wait_until 10 closed_told
+	wait_until 10 metric_above n1 'linnet_notices{kind="NetworkPolicy",reason="NotProgrammed"}' 0
+	wait_until 10 metric_above n1 'linnet_drops_total{reason="policy-closed"}' 0
+	ports 3
+	wait_until 40 logged 'no longer: NetworkPolicy lab/ports: does not fit'
+	soon_reaches lab/client tcp lab/one 8080
+	kc -n lab delete networkpolicy ports >/dev/null
 }

@@ -208,14 +208,6 @@ time.sleep(60)"
 	status_is 404 net "$(node_ip4 n1):10256/else"
 }
 
-# metric NODE SERIES...: their values; the whole answer has to be in the format.
-metric() {
-	in_node "$1" curl -s -m 5 http://127.0.0.1:9880/metrics >"$LNT_DIR/metrics"
-	"$LNT_TOP/tests/lib/metrics.py" "${@:2}" <"$LNT_DIR/metrics"
-}
-metric_is() { [ "$(metric "$1" "$2")" = "$3" ] || fail "$2: $(metric "$1" "$2")"; }
-metric_above() { [ "$(metric "$1" "$2")" -gt "$3" ] || fail "$2: $(metric "$1" "$2")"; }
-
 @test "metrics: are in the format, and are the documented ones" {
 	local documented
 	documented=$(sed -n 's/^| `\([a-z_]*\)` .*/\1/p' "$LNT_TOP/docs/metrics.md")

@@ -164,3 +164,11 @@ capture_start() {
 }
 
 captured() { grep -qa -- "$2" "$LNT_DIR/$1.cap"; }
+
+# metric NODE SERIES...: their values; the whole answer has to be in the format.
+metric() {
+	in_node "$1" curl -s -m 5 http://127.0.0.1:9880/metrics >"$LNT_DIR/metrics"
+	"$LNT_TOP/tests/lib/metrics.py" "${@:2}" <"$LNT_DIR/metrics"
+}
+metric_is() { [ "$(metric "$1" "$2")" = "$3" ] || fail "$2 on $1: $(metric "$1" "$2")"; }
+metric_above() { [ "$(metric "$1" "$2")" -gt "$3" ] || fail "$2 on $1: $(metric "$1" "$2")"; }

@@ -231,11 +231,59 @@ static void many(void **state)
 	lnt_policies_free(policies);
 }
 
+/* Labels that no selector mentions, of 10,000 values: nobody new, and nothing to write. */
+static void labels_that_nothing_mentions(void **state)
+{
+	struct fixture f = {.st = lnt_store_new(changed, NULL)};
+	struct lnt_policy_params params = {.node_name = NODE, .eps = f.eps};
+	struct lnt_peer_entry *before = calloc(10001, sizeof(*before));
+	const struct lnt_policy_state *s;
+	struct lnt_err e = {};
+	size_t n_policy;
+
+	policies = lnt_policies_new();
+	s = lnt_policies_state(policies);
+	build_ns(f.st, "a", "");
+	local(&f, "a", "web", "app=web", "10.0.0.1");
+	params.n_eps = f.n_eps;
+	f.s = (struct lnt_policy_state){};
+	allow_from(&f, NULL, "app=x");
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 10000; i++) {
+			char name[16], labels[32], addr[32];
+
+			snprintf(name, sizeof(name), "p%d", i);
+			snprintf(labels, sizeof(labels), "app=x,build=%d", i + round * 10000);
+			snprintf(addr, sizeof(addr), "10.1.%d.%d", i / 250, i % 250);
+			build_put_pod(f.st, "a", name, labels, addr);
+			/* Each by itself now and then, as they change in a cluster. */
+			if (round && i % 100 == 0)
+				assert_int_equal(lnt_policies_update(policies, f.st, &params, &e),
+					0);
+		}
+		assert_int_equal(lnt_policies_update(policies, f.st, &params, &e), 0);
+		assert_int_equal(s->n_peers, 10001);
+		/* The pods, and the one of this node. */
+		assert_int_equal(s->n_identities, 2);
+		if (!round) {
+			memcpy(before, s->peers, s->n_peers * sizeof(*before));
+			n_policy = s->n_policy;
+		}
+	}
+	assert_memory_equal(before, s->peers, s->n_peers * sizeof(*before));
+	assert_int_equal(s->n_policy, n_policy);
+	free(before);
+	lnt_policy_state_clear(&f.s);
+	lnt_store_free(f.st);
+	lnt_policies_free(policies);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_updates),
 		cmocka_unit_test(many),
+		cmocka_unit_test(labels_that_nothing_mentions),
 	};
 
 	return cmocka_run_group_tests_name("compile policy: updates", tests, NULL, NULL);
