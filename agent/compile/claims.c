@@ -11,6 +11,7 @@ struct build {
 	struct lnt_identities *ids;
 	const struct lnt_policy_params *params;
 	uint32_t host; /* this node's base, LNT_NONE as long as it has not been met */
+	const struct lnt_meta *host_node;
 };
 
 static int claim(struct build *b, const struct lnt_claim *c)
@@ -30,12 +31,14 @@ static int claim_node(void *ctx, const struct lnt_meta *obj)
 	const struct lnt_node *node = (const struct lnt_node *)obj;
 	struct build *b = ctx;
 	bool own = strcmp(node->meta.name, b->params->node_name) == 0;
-	struct lnt_claim c = {.rank = own ? LNT_CLAIM_HOST : LNT_CLAIM_NODE};
+	struct lnt_claim c = {.rank = own ? LNT_CLAIM_HOST : LNT_CLAIM_NODE, .obj = obj};
 
 	if (lnt_identities_node(b->ids, own ? LNT_ELEMENT_HOST : LNT_ELEMENT_NODE, node, &c.base))
 		return -ENOMEM;
-	if (own)
+	if (own) {
 		b->host = c.base;
+		b->host_node = obj;
+	}
 	for (size_t i = 0; i < node->n_addrs; i++) {
 		c.addr = node->addrs[i];
 		if (claim(b, &c))
@@ -52,7 +55,7 @@ static int claim_node(void *ctx, const struct lnt_meta *obj)
 /* Kubernetes knows only some of this node's addresses. */
 static int claim_host(struct build *b)
 {
-	struct lnt_claim c = {.rank = LNT_CLAIM_HOST, .base = b->host};
+	struct lnt_claim c = {.rank = LNT_CLAIM_HOST, .base = b->host, .obj = b->host_node};
 
 	if (c.base == LNT_NONE && lnt_identities_node(b->ids, LNT_ELEMENT_HOST, NULL, &c.base))
 		return -ENOMEM;
@@ -72,7 +75,7 @@ static bool has_addresses(const struct lnt_pod *pod)
 static int claim_pod(void *ctx, const struct lnt_meta *obj)
 {
 	const struct lnt_pod *pod = (const struct lnt_pod *)obj;
-	struct lnt_claim c = {.rank = LNT_CLAIM_POD, .ns = obj->ns, .name = obj->name};
+	struct lnt_claim c = {.rank = LNT_CLAIM_POD, .obj = obj, .ns = obj->ns, .name = obj->name};
 	struct build *b = ctx;
 
 	if (!has_addresses(pod))
@@ -88,22 +91,21 @@ static int claim_pod(void *ctx, const struct lnt_meta *obj)
 }
 
 /* Of an endpoint whose pod is not known nothing may be believed. */
-static int base_of_local(struct build *b, const struct lnt_local *l, uint32_t *ret_base)
+static int base_of_local(struct lnt_identities *ids, const struct lnt_local *l, uint32_t *ret_base)
 {
 	*ret_base = LNT_NONE;
 	if (l->pod)
-		return lnt_identities_pod(b->ids, l->pod, ret_base);
-	return l->ep->pod_name[0] ? 0
-				  : lnt_identities_other(b->ids, LNT_ELEMENT_UNLABELLED, ret_base);
+		return lnt_identities_pod(ids, l->pod, ret_base);
+	return l->ep->pod_name[0] ? 0 : lnt_identities_other(ids, LNT_ELEMENT_UNLABELLED, ret_base);
 }
 
 static int claim_locals(struct build *b, const struct lnt_locals *locals)
 {
 	for (size_t i = 0; i < locals->n; i++) {
 		const struct lnt_local *l = &locals->items[i];
-		struct lnt_claim c = {.rank = LNT_CLAIM_LOCAL, .local = l};
+		struct lnt_claim c = {.rank = LNT_CLAIM_LOCAL, .local = (uint32_t)i};
 
-		if (base_of_local(b, l, &c.base))
+		if (base_of_local(b->ids, l, &c.base))
 			return -ENOMEM;
 		for (unsigned a = 0; a < l->ep->n_addrs; a++) {
 			c.addr = l->ep->addrs[a];
@@ -124,15 +126,16 @@ static int local_cmp(const struct lnt_endpoint *a, const struct lnt_endpoint *b)
 	return r ? r : strcmp(a->ifname, b->ifname);
 }
 
-static int claim_cmp(const void *pa, const void *pb)
+static int claim_cmp(const void *pa, const void *pb, void *ctx)
 {
 	const struct lnt_claim *a = pa, *b = pb;
+	const struct lnt_locals *locals = ctx;
 	int r = memcmp(&a->addr, &b->addr, sizeof(a->addr));
 
 	if (!r)
 		r = (int)a->rank - (int)b->rank;
 	if (!r && a->rank == LNT_CLAIM_LOCAL)
-		r = local_cmp(a->local->ep, b->local->ep);
+		r = local_cmp(locals->items[a->local].ep, locals->items[b->local].ep);
 	if (!r && a->rank == LNT_CLAIM_POD)
 		r = strcmp(a->ns, b->ns) ?: strcmp(a->name, b->name);
 	return r;
@@ -141,7 +144,7 @@ static int claim_cmp(const void *pa, const void *pb)
 /* Finds out who is at an address that nobody else has, and keeps the pod's name. */
 static int win(struct lnt_claim *c, struct lnt_identities *ids)
 {
-	if (c->base != LNT_NONE &&
+	if (ids && c->base != LNT_NONE &&
 		lnt_identities_at(
 			ids, c->base, lnt_blocks_of(&ids->rules->blocks, &c->addr), &c->identity))
 		return -ENOMEM;
@@ -159,12 +162,13 @@ static bool same_claimant(const struct lnt_claim *a, const struct lnt_claim *b)
 }
 
 /* The first of those that claim an address has it. */
-static int settle(struct lnt_claims *cs, struct lnt_identities *ids)
+static int settle(
+	struct lnt_claims *cs, const struct lnt_locals *locals, struct lnt_identities *ids)
 {
 	size_t n_all = cs->n;
 
 	if (cs->n)
-		qsort(cs->items, cs->n, sizeof(*cs->items), claim_cmp);
+		qsort_r(cs->items, cs->n, sizeof(*cs->items), claim_cmp, (void *)locals);
 	cs->n = 0;
 	for (size_t i = 0; i < n_all; i++) {
 		struct lnt_claim *c = &cs->items[i], *last = cs->n ? &cs->items[cs->n - 1] : NULL;
@@ -221,7 +225,8 @@ static int insert(struct lnt_claims *cs, struct lnt_claim *c, struct lnt_identit
 int lnt_claims_pod(struct lnt_claims *cs, const char *ns, const char *name,
 	const struct lnt_pod *pod, struct lnt_identities *ids)
 {
-	struct lnt_claim c = {.rank = LNT_CLAIM_POD, .ns = ns, .name = name};
+	struct lnt_claim c = {
+		.rank = LNT_CLAIM_POD, .obj = pod ? &pod->meta : NULL, .ns = ns, .name = name};
 	int r = 0;
 
 	for (size_t i = cs->n; i-- > 0;) {
@@ -235,7 +240,8 @@ int lnt_claims_pod(struct lnt_claims *cs, const char *ns, const char *name,
 	}
 	if (!pod || !has_addresses(pod))
 		return 0;
-	r = lnt_identities_pod(ids, pod, &c.base);
+	if (ids)
+		r = lnt_identities_pod(ids, pod, &c.base);
 	for (size_t i = 0; !r && i < pod->n_addrs; i++) {
 		c.addr = pod->addrs[i];
 		/* Both of its addresses may be the same one. */
@@ -256,11 +262,45 @@ int lnt_claims_build(const struct lnt_store *st, const struct lnt_policy_params 
 		free(cs.items);
 		return -ENOMEM;
 	}
-	if (settle(&cs, ids)) {
+	if (settle(&cs, locals, ids)) {
 		lnt_claims_clear(&cs);
 		return -ENOMEM;
 	}
 	*ret_claims = cs;
+	return 0;
+}
+
+static int find_base(
+	struct lnt_claim *c, const struct lnt_locals *locals, struct lnt_identities *ids)
+{
+	switch (c->rank) {
+	case LNT_CLAIM_HOST:
+		return lnt_identities_node(
+			ids, LNT_ELEMENT_HOST, (const struct lnt_node *)c->obj, &c->base);
+	case LNT_CLAIM_NODE:
+		return lnt_identities_node(
+			ids, LNT_ELEMENT_NODE, (const struct lnt_node *)c->obj, &c->base);
+	case LNT_CLAIM_LOCAL:
+		return base_of_local(ids, &locals->items[c->local], &c->base);
+	case LNT_CLAIM_POD:
+		return lnt_identities_pod(ids, (const struct lnt_pod *)c->obj, &c->base);
+	}
+	return -ENOMEM;
+}
+
+int lnt_claims_identify(
+	struct lnt_claims *cs, const struct lnt_locals *locals, struct lnt_identities *ids)
+{
+	for (size_t i = 0; i < cs->n; i++) {
+		struct lnt_claim *c = &cs->items[i];
+
+		if (find_base(c, locals, ids))
+			return -ENOMEM;
+		if (c->base != LNT_NONE &&
+			lnt_identities_at(ids, c->base,
+				lnt_blocks_of(&ids->rules->blocks, &c->addr), &c->identity))
+			return -ENOMEM;
+	}
 	return 0;
 }
 

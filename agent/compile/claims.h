@@ -14,11 +14,12 @@ enum lnt_claim_rank {
 struct lnt_claim {
 	struct in6_addr addr;
 	enum lnt_claim_rank rank;
-	uint32_t base;		       /* of identities; LNT_NONE: nobody that is known */
-	uint32_t identity;	       /* of identities, index in their sets */
-	bool contested;		       /* others claim it too */
-	const struct lnt_local *local; /* LNT_CLAIM_LOCAL */
-	const char *ns, *name;	       /* LNT_CLAIM_POD: interned, references of its own */
+	uint32_t base;		    /* of identities; LNT_NONE: nobody that is known */
+	uint32_t identity;	    /* of identities, index in their sets */
+	bool contested;		    /* others claim it too */
+	uint32_t local;		    /* LNT_CLAIM_LOCAL: index in lnt_locals.items */
+	const struct lnt_meta *obj; /* the store's pod or node; NULL: none */
+	const char *ns, *name;	    /* LNT_CLAIM_POD: interned, references of its own */
 };
 
 struct lnt_claims {
@@ -33,9 +34,14 @@ struct lnt_claims {
 int lnt_claims_build(const struct lnt_store *st, const struct lnt_policy_params *params,
 	const struct lnt_locals *locals, struct lnt_identities *ids, struct lnt_claims *ret_claims);
 
+/* The same claims by other rules: who has each address is found out again. Returns 0 or -ENOMEM. */
+int lnt_claims_identify(
+	struct lnt_claims *cs, const struct lnt_locals *locals, struct lnt_identities *ids);
+
 /*
- * What a pod that is known to nobody else claims now; @pod NULL: nothing any more. Returns 0,
- * -ESTALE when an address is contested, or was, so that all must be built anew, or -ENOMEM.
+ * What a pod of another node claims now; @pod NULL: nothing any more. Without @ids the claims are
+ * to be identified after that. Returns 0, -ESTALE when an address is contested, or was, so that all
+ * must be built anew, or -ENOMEM.
  */
 int lnt_claims_pod(struct lnt_claims *cs, const char *ns, const char *name,
 	const struct lnt_pod *pod, struct lnt_identities *ids);

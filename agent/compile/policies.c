@@ -2,11 +2,12 @@
 /*
  * Compiled policy that is kept from turn to turn. Most of what changes in a cluster is a pod of
  * another node: then only its addresses are looked at, and entries are added for who has not been
- * seen before. What else changes is compiled from the start. So is a pod that is less simple: one
- * of this node, one whose address others claim, one with a named port of a number that is new.
+ * seen before. When policies change, who claims which address stays. What else changes is compiled
+ * from the start. So is a pod that is less simple: one of this node, one whose address others
+ * claim, one with a named port of a number that is new.
  *
- * What is kept points into objects of the store: it is used only as long as no other object than
- * such pods has changed, of which it has nothing but names.
+ * What is kept points into objects of the store. Rules, and identities with them, are not used once
+ * a policy has changed; claims are not once a node has, nor those of a pod once that has.
  */
 #include "agent/compile/entries.h"
 #include "agent/compile/policy.h"
@@ -28,6 +29,7 @@ struct lnt_policies {
 	struct lnt_policy_parts parts;
 	struct lnt_policy_state state;
 	bool whole;	     /* the next update is from the start */
+	bool rules;	     /* policies have changed */
 	uint32_t n_at_start; /* identities, when it was */
 	struct pod_name touched[AT_ONCE];
 	size_t n_touched;
@@ -77,6 +79,10 @@ void lnt_policies_touch(struct lnt_policies *t, const struct lnt_meta *obj)
 	for (size_t i = 0; obj->kind == LNT_KIND_POD && i < t->n_touched; i++)
 		if (t->touched[i].ns == obj->ns && t->touched[i].name == obj->name)
 			return;
+	if (obj->kind == LNT_KIND_NETWORKPOLICY || obj->kind == LNT_KIND_CLUSTERNETWORKPOLICY) {
+		t->rules = true;
+		return;
+	}
 	if (obj->kind != LNT_KIND_POD || t->n_touched == AT_ONCE) {
 		t->whole = true;
 		return;
@@ -119,33 +125,60 @@ static bool has_news(const struct lnt_named *nm, const struct lnt_pod *pod)
 	return false;
 }
 
-/* Returns 0, -ESTALE when it is not that simple, or -ENOMEM. */
-static int update_pods(struct lnt_policies *t)
+/*
+ * Brings the claims of the pods that were touched up to date; their identities too, unless the
+ * rules have changed. Returns 0, -ESTALE when it is not that simple, or -ENOMEM.
+ */
+static int update_claims(struct lnt_policies *t)
 {
 	struct lnt_policy_parts *p = &t->parts;
-	uint32_t n_before = (uint32_t)p->ids.sets.n;
 
-	if (p->ids.sets.n > 2 * t->n_at_start + UNUSED)
-		return -ESTALE;
-	lnt_identities_forget(&p->ids);
 	for (size_t i = 0; i < t->n_touched; i++) {
 		const struct pod_name *name = &t->touched[i];
 		const struct lnt_pod *pod = (const struct lnt_pod *)lnt_store_get(
 			t->st, LNT_KIND_POD, name->ns, name->name);
 		int r;
 
-		if (is_local(t, name) || (pod && has_news(&p->rules.named, pod)))
+		if (is_local(t, name) || (!t->rules && pod && has_news(&p->rules.named, pod)))
 			return -ESTALE;
-		r = lnt_claims_pod(&p->claims, name->ns, name->name, pod, &p->ids);
+		r = lnt_claims_pod(
+			&p->claims, name->ns, name->name, pod, t->rules ? NULL : &p->ids);
 		if (r)
 			return r;
 	}
+	return 0;
+}
+
+/* Returns 0, -ESTALE when it is not that simple, or -ENOMEM. */
+static int update_pods(struct lnt_policies *t)
+{
+	struct lnt_policy_parts *p = &t->parts;
+	uint32_t n_before = (uint32_t)p->ids.sets.n;
+	int r;
+
+	if (p->ids.sets.n > 2 * t->n_at_start + UNUSED)
+		return -ESTALE;
+	lnt_identities_forget(&p->ids);
+	r = update_claims(t);
+	if (r)
+		return r;
 	if (lnt_identities_seal(&p->ids) || lnt_policy_addresses(p, &t->state))
 		return -ENOMEM;
 	if (p->ids.sets.n == n_before)
 		return 0;
 	t->state.n_identities = (uint32_t)p->ids.sets.n;
 	return lnt_entries_add(&p->rules, &p->ids, n_before, &p->locals, &t->state);
+}
+
+/* The same. */
+static int update_rules(struct lnt_policies *t)
+{
+	int r = update_claims(t);
+
+	if (!r)
+		r = lnt_policy_rebuild(t->st, &t->params, &t->parts, &t->state);
+	t->n_at_start = (uint32_t)t->parts.ids.sets.n;
+	return r;
 }
 
 static int start_over(
@@ -174,12 +207,15 @@ int lnt_policies_update(struct lnt_policies *t, const struct lnt_store *st,
 	int r = 0;
 
 	t->whole |= !same_params(t, st, params);
-	if (!t->whole && t->n_touched)
+	if (!t->whole && t->rules)
+		r = update_rules(t);
+	else if (!t->whole && t->n_touched)
 		r = update_pods(t);
 	if (t->whole || r)
 		r = start_over(t, st, params);
 	/* What is half done must not be built upon. */
 	t->whole = r;
+	t->rules = false;
 	forget_touched(t);
 	return r ? lnt_err_sys(e, r, "compile policies") : 0;
 }

@@ -55,7 +55,7 @@ int lnt_policy_addresses(const struct lnt_policy_parts *p, struct lnt_policy_sta
 		if (c->rank == LNT_CLAIM_LOCAL)
 			s->endpoints[s->n_endpoints++] = (struct lnt_endpoint_entry){
 				.addr = c->addr,
-				.value = endpoint_value(p, c->local, identity),
+				.value = endpoint_value(p, &p->locals.items[c->local], identity),
 			};
 	}
 	LNT_SHRINK(s->peers, s->n_peers);
@@ -189,23 +189,52 @@ static int fill_sets(const struct lnt_policy_parts *p, struct lnt_policy_state *
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-int lnt_policy_build(const struct lnt_store *st, const struct lnt_policy_params *params,
-	struct lnt_policy_parts *p, struct lnt_policy_state *s)
+/* What the rules are, and whom they are about here. */
+static int build_rules(const struct lnt_store *st, const struct lnt_policy_params *params,
+	struct lnt_policy_parts *p)
 {
-	_cleanup_(lnt_u32s_clear) struct lnt_u32s blocks = {};
-
 	p->ids = (struct lnt_identities){.st = st, .rules = &p->rules};
 	if (lnt_rules_list(st, &p->rules) || lnt_locals_select(st, params, &p->rules, &p->locals) ||
 		lnt_rules_read(&p->rules, st, p->locals.applied) ||
-		lnt_locals_number(&p->locals, &p->rules) ||
-		lnt_claims_build(st, params, &p->locals, &p->ids, &p->claims) ||
-		add_blocks(p, &blocks) || lnt_identities_seal(&p->ids) ||
-		lnt_policy_addresses(p, s) || fill_blocks(p, &blocks, s) ||
-		lnt_entries_name(&p->rules, &p->locals, s) ||
+		lnt_locals_number(&p->locals, &p->rules))
+		return -ENOMEM;
+	return 0;
+}
+
+/* What follows from rules and claims. */
+static int build_state(struct lnt_policy_parts *p, struct lnt_policy_state *s)
+{
+	_cleanup_(lnt_u32s_clear) struct lnt_u32s blocks = {};
+
+	if (add_blocks(p, &blocks) || lnt_identities_seal(&p->ids) || lnt_policy_addresses(p, s) ||
+		fill_blocks(p, &blocks, s) || lnt_entries_name(&p->rules, &p->locals, s) ||
 		lnt_entries_add(&p->rules, &p->ids, 0, &p->locals, s) || fill_sets(p, s))
 		return -ENOMEM;
 	s->n_identities = (uint32_t)p->ids.sets.n;
 	return fill_problems(p, s);
+}
+
+int lnt_policy_build(const struct lnt_store *st, const struct lnt_policy_params *params,
+	struct lnt_policy_parts *p, struct lnt_policy_state *s)
+{
+	if (build_rules(st, params, p) ||
+		lnt_claims_build(st, params, &p->locals, &p->ids, &p->claims))
+		return -ENOMEM;
+	return build_state(p, s);
+}
+
+int lnt_policy_rebuild(const struct lnt_store *st, const struct lnt_policy_params *params,
+	struct lnt_policy_parts *p, struct lnt_policy_state *s)
+{
+	struct lnt_claims claims = p->claims;
+
+	p->claims = (struct lnt_claims){};
+	lnt_policy_parts_clear(p);
+	lnt_policy_state_clear(s);
+	p->claims = claims;
+	if (build_rules(st, params, p) || lnt_claims_identify(&p->claims, &p->locals, &p->ids))
+		return -ENOMEM;
+	return build_state(p, s);
 }
 
 void lnt_policy_parts_clear(struct lnt_policy_parts *p)

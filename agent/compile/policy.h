@@ -16,6 +16,13 @@ struct lnt_policy_parts {
 int lnt_policy_build(const struct lnt_store *st, const struct lnt_policy_params *params,
 	struct lnt_policy_parts *p, struct lnt_policy_state *s);
 
+/*
+ * The same where only policies have changed since: the claims stay. Returns 0 or -ENOMEM, then both
+ * are to be cleared.
+ */
+int lnt_policy_rebuild(const struct lnt_store *st, const struct lnt_policy_params *params,
+	struct lnt_policy_parts *p, struct lnt_policy_state *s);
+
 /* The peers and endpoints of @s anew, from claims. Returns 0 or -ENOMEM. */
 int lnt_policy_addresses(const struct lnt_policy_parts *p, struct lnt_policy_state *s);
 
