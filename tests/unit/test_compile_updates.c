@@ -258,8 +258,8 @@ static void labels_that_nothing_mentions(void **state)
 			build_put_pod(f.st, "a", name, labels, addr);
 			/* Each by itself now and then, as they change in a cluster. */
 			if (round && i % 100 == 0)
-				assert_int_equal(lnt_policies_update(policies, f.st, &params, &e),
-					0);
+				assert_int_equal(
+					lnt_policies_update(policies, f.st, &params, &e), 0);
 		}
 		assert_int_equal(lnt_policies_update(policies, f.st, &params, &e), 0);
 		assert_int_equal(s->n_peers, 10001);
