@@ -141,12 +141,19 @@ static int claim_cmp(const void *pa, const void *pb, void *ctx)
 	return r;
 }
 
-/* Finds out who is at an address that nobody else has, and keeps the pod's name. */
+/* Finds out who is at the address, as its base is known. */
+static int identify(struct lnt_claim *c, struct lnt_identities *ids)
+{
+	if (c->base == LNT_NONE)
+		return 0;
+	return lnt_identities_at(
+		ids, c->base, lnt_blocks_of(&ids->rules->blocks, &c->addr), &c->identity);
+}
+
+/* The claim has its address; it keeps the pod's name. */
 static int win(struct lnt_claim *c, struct lnt_identities *ids)
 {
-	if (ids && c->base != LNT_NONE &&
-		lnt_identities_at(
-			ids, c->base, lnt_blocks_of(&ids->rules->blocks, &c->addr), &c->identity))
+	if (ids && identify(c, ids))
 		return -ENOMEM;
 	if (c->rank == LNT_CLAIM_POD) {
 		lnt_intern_again(c->ns);
@@ -294,11 +301,7 @@ int lnt_claims_identify(
 	for (size_t i = 0; i < cs->n; i++) {
 		struct lnt_claim *c = &cs->items[i];
 
-		if (find_base(c, locals, ids))
-			return -ENOMEM;
-		if (c->base != LNT_NONE &&
-			lnt_identities_at(ids, c->base,
-				lnt_blocks_of(&ids->rules->blocks, &c->addr), &c->identity))
+		if (find_base(c, locals, ids) || identify(c, ids))
 			return -ENOMEM;
 	}
 	return 0;

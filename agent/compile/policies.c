@@ -72,23 +72,36 @@ void lnt_policies_free(struct lnt_policies *t)
 	free(t);
 }
 
-void lnt_policies_touch(struct lnt_policies *t, const struct lnt_meta *obj)
+static void touch_pod(struct lnt_policies *t, const struct lnt_meta *pod)
 {
-	if (obj->kind == LNT_KIND_SERVICE || obj->kind == LNT_KIND_ENDPOINTSLICE || t->whole)
-		return;
-	for (size_t i = 0; obj->kind == LNT_KIND_POD && i < t->n_touched; i++)
-		if (t->touched[i].ns == obj->ns && t->touched[i].name == obj->name)
+	for (size_t i = 0; i < t->n_touched; i++)
+		if (t->touched[i].ns == pod->ns && t->touched[i].name == pod->name)
 			return;
-	if (obj->kind == LNT_KIND_NETWORKPOLICY || obj->kind == LNT_KIND_CLUSTERNETWORKPOLICY) {
-		t->rules = true;
-		return;
-	}
-	if (obj->kind != LNT_KIND_POD || t->n_touched == AT_ONCE) {
+	if (t->n_touched == AT_ONCE) {
 		t->whole = true;
 		return;
 	}
 	t->touched[t->n_touched++] =
-		(struct pod_name){lnt_intern_again(obj->ns), lnt_intern_again(obj->name)};
+		(struct pod_name){lnt_intern_again(pod->ns), lnt_intern_again(pod->name)};
+}
+
+void lnt_policies_touch(struct lnt_policies *t, const struct lnt_meta *obj)
+{
+	switch (obj->kind) {
+	case LNT_KIND_SERVICE:
+	case LNT_KIND_ENDPOINTSLICE:
+		return;
+	case LNT_KIND_NETWORKPOLICY:
+	case LNT_KIND_CLUSTERNETWORKPOLICY:
+		t->rules = true;
+		return;
+	case LNT_KIND_POD:
+		if (!t->whole)
+			touch_pod(t, obj);
+		return;
+	default:
+		t->whole = true;
+	}
 }
 
 /* --- what has changed ------------------------------------------------------------------------- */
