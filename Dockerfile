@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # linnet's image, for amd64 and arm64:
 #
-#   docker buildx build --platform linux/amd64,linux/arm64 --tag NAME:TAG .
+#   docker buildx build --platform linux/amd64,linux/arm64 --tag NAME:TAG \
+#       --build-arg VERSION="$(make -s version)" --build-arg REVISION="$(git rev-parse HEAD)" .
 #
 # Without a container engine: hack/image, which makes the same root filesystem.
 FROM debian:bookworm-slim AS build

@@ -46,6 +46,7 @@ filter_src := datapath/pins.c datapath/filter.c
 load_src  := $(filter-out $(filter_src),$(wildcard datapath/*.c))
 agent_src := $(filter-out agent/main.c agent/ctl/%,$(wildcard agent/*.c agent/*/*.c))
 ctl_src   := $(wildcard agent/ctl/*.c)
+ctl_kernel_src := $(filter_src) datapath/names.c
 unit_src  := $(wildcard tests/unit/test_*.c)
 # What unit tests share.
 unit_help := $(filter-out $(unit_src),$(wildcard tests/unit/*.c))
@@ -57,6 +58,7 @@ obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 lib_obj   := $(call obj,$(lib_src))
 agent_obj := $(call obj,$(agent_src) $(load_src) $(filter_src))
 cni_lib_obj := $(call obj,$(filter-out cni/main.c,$(cni_src)))
+ctl_lib_obj := $(call obj,$(filter-out agent/ctl/main.c,$(ctl_src)))
 units     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit_src))
 tools     := $(patsubst tests/bench/%.c,$(B)/tests/%,$(patsubst tests/tools/%.c,$(B)/tests/%,$(tool_src)))
 skel      := $(patsubst %.bpf.c,$(B)/gen/%.skel.h,$(notdir $(bpf_src)))
@@ -64,7 +66,7 @@ skel      := $(patsubst %.bpf.c,$(B)/gen/%.skel.h,$(notdir $(bpf_src)))
 bins := $(if $(cni_src),$(B)/linnet) $(if $(wildcard agent/main.c),$(B)/linnetd) \
         $(if $(ctl_src),$(B)/linnetctl)
 
-.PHONY: all tests units install lint format help clean
+.PHONY: all tests units install lint format version help clean
 all: $(bins) ## build the three programs (default)
 tests: all $(units) $(tools) $(B)/tests/fuzz_policy ## build the test programs too
 units: $(units) ## build the unit tests
@@ -113,12 +115,13 @@ $(B)/linnetd: $(call obj,agent/main.c) $(agent_obj) $(lib_obj)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@ $(agent_libs)
 
-$(B)/linnetctl: $(call obj,$(ctl_src)) $(lib_obj)
+# It reads the kernel itself, so that it can when there is no agent; it loads nothing.
+$(B)/linnetctl: $(call obj,$(ctl_src) $(ctl_kernel_src)) $(lib_obj)
 	$(call say,LINK)
-	$(Q)$(CC) $(LDFLAGS) $^ -o $@ -lmnl $(shell pkg-config --libs libcjson)
+	$(Q)$(CC) $(LDFLAGS) $^ -o $@ -lbpf -lmnl $(shell pkg-config --libs libcjson)
 
 # A unit test sees everything but the main() files.
-$(units): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(unit_help)) $(agent_obj) $(cni_lib_obj) $(lib_obj)
+$(units): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(unit_help)) $(agent_obj) $(cni_lib_obj) $(ctl_lib_obj) $(lib_obj)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@ -lcmocka $(agent_libs)
@@ -163,6 +166,9 @@ lint: $(skel) ## clang-format, clang-tidy, a clang build, the ABI's padding, she
 
 format: ## reformat the C sources in place
 	clang-format -i $(c_files)
+
+version: ## print the version
+	@sed -n 's/^#define LNT_VERSION "\(.*\)"/\1/p' lib/version.h
 
 clean: ## remove build/
 	rm -rf build

@@ -124,6 +124,16 @@ void lnt_adds_settle(struct lnt_agent *a)
 	}
 }
 
+const struct lnt_add *lnt_adds_next(const struct lnt_add *add)
+{
+	return add->next;
+}
+
+const struct lnt_endpoint *lnt_adds_endpoint(const struct lnt_add *add)
+{
+	return lnt_registry_find(&add->agent->registry, add->container_id, add->ifname);
+}
+
 void lnt_adds_close(struct lnt_agent *a)
 {
 	while (a->adds)

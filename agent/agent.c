@@ -560,6 +560,7 @@ void lnt_agent_turn(struct lnt_agent *a)
 		(unsigned long long)(uv_hrtime() - start) / 1000);
 	lnt_serving_dirty(a);
 	lnt_adds_settle(a);
+	snprintf(a->failing, sizeof(a->failing), "%s", r < 0 ? e.msg : "");
 	if (r >= 0) {
 		a->failures = 0;
 		return;
@@ -750,6 +751,7 @@ int lnt_agent_run(const struct lnt_options *opt, struct lnt_err *e)
 	lnt_services_free(a.services);
 	lnt_stack_backends_clear(&a.stack_backends);
 	lnt_port_holders_clear(&a.port_holders);
+	lnt_notice_sink_clear(&a.notices);
 	free(a.nodeport_addrs);
 	free(a.hostport_addrs);
 	lnt_nl_close(a.nl);

@@ -74,6 +74,7 @@ struct lnt_agent {
 	bool synced;	   /* the store is complete */
 	bool ready;	   /* the node can carry pods */
 	char why_not[512]; /* while not ready: what is waited for, for people */
+	char failing[512]; /* what the last turn could not do; "": nothing */
 };
 
 /* Runs until SIGTERM or SIGINT. Leaves everything pinned, so that pods go on. */
@@ -90,6 +91,10 @@ struct lnt_cni_handler lnt_adds_handler(struct lnt_agent *a);
 
 /* After a turn: answers the ADDs whose endpoint is in the maps. */
 void lnt_adds_settle(struct lnt_agent *a);
+
+/* Those that wait, from a->adds on; of each what is to be programmed, NULL: it is gone again. */
+const struct lnt_add *lnt_adds_next(const struct lnt_add *add);
+const struct lnt_endpoint *lnt_adds_endpoint(const struct lnt_add *add);
 
 /* Answers all that wait, with "try again later", before the loop ends. */
 void lnt_adds_close(struct lnt_agent *a);

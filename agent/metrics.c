@@ -7,6 +7,7 @@
 #include "agent/serving.h"
 #include "agent/sync/fill.h"
 #include "lib/cleanup.h"
+#include "lib/version.h"
 
 #include <bpf/libbpf.h>
 #include <curl/curl.h>
@@ -233,9 +234,9 @@ static void write_build(struct lnt_metric_out *out, const struct lnt_agent *a)
 
 	uname(&u);
 	snprintf(abi, sizeof(abi), "%u", LNT_ABI_VERSION);
-	lnt_metric_count(out, 1, "abi", abi, "kernel", u.release, "libbpf", libbpf_version_string(),
-		"libcurl", curl_version_info(CURLVERSION_NOW)->version, "libmicrohttpd",
-		MHD_get_version(), "libuv", uv_version_string(), NULL);
+	lnt_metric_count(out, 1, "version", LNT_VERSION, "abi", abi, "kernel", u.release, "libbpf",
+		libbpf_version_string(), "libcurl", curl_version_info(CURLVERSION_NOW)->version,
+		"libmicrohttpd", MHD_get_version(), "libuv", uv_version_string(), NULL);
 }
 
 static void write_cpu(struct lnt_metric_out *out, const struct lnt_agent *a)
@@ -332,8 +333,8 @@ const struct lnt_metric lnt_agent_metrics[] = {
 		"Those of them of which a socket could not be opened", write_checks_failing},
 	{"linnet_health_check_answers_total", "counter", "code",
 		"Answers at healthCheckNodePorts", write_checks_answered},
-	{"linnet_build_info", "gauge", "abi, kernel, libbpf, libcurl, libmicrohttpd, libuv",
-		"1; the layout of the maps and what the agent runs with", write_build},
+	{"linnet_build_info", "gauge", "version, abi, kernel, libbpf, libcurl, libmicrohttpd, libuv",
+		"1; linnet, the layout of the maps and what the agent runs with", write_build},
 	{"process_cpu_seconds_total", "counter", "",
 		"CPU time of the agent", write_cpu},
 	{"process_resident_memory_bytes", "gauge", "",

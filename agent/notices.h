@@ -6,12 +6,20 @@
  */
 #include "agent/model/notice.h"
 
+/* So many are kept as they are, for people to see; the others are counted. */
+#define LNT_NOTICES_SHOWN 64
+
 struct lnt_notice_sink {
 	uint64_t raised[LNT_KIND_MAX][LNT_NOTICE_REASON_MAX];
 	uint32_t standing[LNT_KIND_MAX][LNT_NOTICE_REASON_MAX];
 	void (*tell)(void *ctx, const struct lnt_notice *n, bool gone); /* may be NULL */
 	void *ctx;
+	struct lnt_notice shown[LNT_NOTICES_SHOWN]; /* owned with their strings: standing ones */
+	size_t n_shown;
 };
+
+/* Frees what is shown. */
+void lnt_notice_sink_clear(struct lnt_notice_sink *s);
 
 /* @n is new, or @gone. Each is said once, by whoever finds out. */
 void lnt_notice_say(struct lnt_notice_sink *s, const struct lnt_notice *n, bool gone);

@@ -3,6 +3,7 @@
 #include "agent/options.h"
 #include "agent/compile/maglev.h"
 #include "datapath/pins.h"
+#include "lib/version.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -27,6 +28,7 @@ enum {
 	OPT_XDP,
 	OPT_MAGLEV_TABLE_SIZE,
 	OPT_POLICY_AUDIT,
+	OPT_VERSION,
 };
 
 static const struct option longs[] = {
@@ -50,6 +52,7 @@ static const struct option longs[] = {
 	{"log-level", required_argument, NULL, 'l'},
 	{"load-only", no_argument, NULL, OPT_LOAD_ONLY},
 	{"cleanup", no_argument, NULL, OPT_CLEANUP},
+	{"version", no_argument, NULL, OPT_VERSION},
 	{"help", no_argument, NULL, 'h'},
 	{},
 };
@@ -98,6 +101,7 @@ static void usage(FILE *to)
 	      "  --policy-audit BOOL  let what policy denies pass, and tell (linnetctl monitor) "
 	      "(false)\n"
 	      "  --log-level LEVEL    error, warn, info or debug (info)\n"
+	      "  --version            print the version, then exit\n"
 	      "  --load-only          load and pin the programs, then exit\n"
 	      "  --cleanup            remove everything linnet put on the node, then exit\n",
 		to);
@@ -289,6 +293,9 @@ static int parse_one(int c, char *arg, struct lnt_options *o)
 	case OPT_CLEANUP:
 		o->mode = LNT_MODE_CLEANUP;
 		return 0;
+	case OPT_VERSION:
+		puts("linnetd " LNT_VERSION);
+		return 1;
 	case 'h':
 		usage(stdout);
 		return 1;

@@ -56,5 +56,6 @@ struct lnt_options {
 };
 
 /* Parses the command line; strings point into @argv or the environment. Returns 0, or -EINVAL after
- * it has told standard error what is wrong, or 1 when help was asked for and given. */
+ * it has told standard error what is wrong, or 1 when help or the version was asked for and given.
+ */
 int lnt_options_parse(int argc, char **argv, struct lnt_options *ret_opt);

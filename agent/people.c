@@ -4,6 +4,7 @@
 #include "agent/agent.h"
 #include "agent/explain/monitor.h"
 #include "agent/explain/pod_policies.h"
+#include "agent/explain/status.h"
 #include "agent/explain/trace.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
@@ -72,6 +73,13 @@ static void get_trace(struct lnt_agent *a, struct lnt_ctl_conn *conn, const cJSO
 		lnt_ctl_refuse(conn, e.msg);
 }
 
+static void get_status(struct lnt_agent *a, struct lnt_ctl_conn *conn)
+{
+	_cleanup_json_ cJSON *json = lnt_status_json(a);
+
+	lnt_ctl_say(conn, json);
+}
+
 static void request(void *ctx, struct lnt_ctl_conn *conn, const cJSON *req)
 {
 	const char *what = lnt_json_str(req, "get");
@@ -81,6 +89,8 @@ static void request(void *ctx, struct lnt_ctl_conn *conn, const cJSON *req)
 		lnt_ctl_refuse(conn, "the request gets nothing");
 	else if (!strcmp(what, "monitor"))
 		lnt_monitor_listen(a->people->monitor, conn, req);
+	else if (!strcmp(what, "status"))
+		get_status(a, conn);
 	else if (!strcmp(what, "policies"))
 		get_policies(a, conn, req);
 	else if (!strcmp(what, "trace"))

@@ -12,6 +12,10 @@
  *   {"time":"2026-01-31T12:00:00.000000Z","verdict":"drop","direction":"ingress",...}
  *   {"lost":12}                        so many were not told: too many at once
  *
+ *   {"get":"status"}
+ *       what the agent knows of itself (docs/linnetctl.md has the members)
+ *   {"version":"0.1.0","abi":3,"node":"n","ready":true,"watches":[...],...}
+ *
  *   {"get":"policies","pod":"ns/name"}
  *   {"pod":"ns/name","node":"n","audit":false,"ingressIsolated":true,"policies":[...],...}
  *

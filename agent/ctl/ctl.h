@@ -12,13 +12,16 @@
 
 /* Exit codes. */
 #define CTL_OK	   0
-#define CTL_DENIED 1 /* a question was answered with no; or monitor's agent is gone */
-#define CTL_FAILED 2
+#define CTL_DENIED 1 /* a question was answered with no; or something is wrong */
+#define CTL_FAILED 2 /* wrong usage, or it could not be done */
+#define CTL_ABSENT 3 /* no agent answers, or it has gone */
 
 struct ctl {
 	const char *run_dir;
-	bool json; /* -o json */
-	FILE *in;  /* from the agent, once ctl_ask() has connected */
+	const char *bpf_root; /* NULL: as the agent says, or the default */
+	bool json;	      /* -o json */
+	bool wide;	      /* -o wide */
+	FILE *in;	      /* from the agent, once ctl_ask() has connected */
 	char *line;
 	size_t room;
 };
@@ -29,21 +32,30 @@ struct ctl {
  */
 int ctl_monitor(struct ctl *c, int argc, char **argv);
 int ctl_policy(struct ctl *c, int argc, char **argv);
+int ctl_status(struct ctl *c, int argc, char **argv);
+int ctl_version(struct ctl *c, int argc, char **argv);
 
-/* What verbs' options share: 'o', 'r', 'h' and unknown ones. False: the verb is to end. */
+/* What verbs' options share: 'o', 'r', 'b', 'h' and unknown ones. False: the verb is to end. */
 bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_code);
 #define CTL_OPTIONS                                                                          \
 	{"output", required_argument, NULL, 'o'}, {"run-dir", required_argument, NULL, 'r'}, \
+		{"bpf-root", required_argument, NULL, 'b'},                                  \
 	{                                                                                    \
 		"help", no_argument, NULL, 'h'                                               \
 	}
-#define CTL_SHORT "+o:r:h"
+#define CTL_SHORT "+o:r:b:h"
+
+/* What a verb without arguments of its own does with its options. False: it is to end. */
+bool ctl_options_only(struct ctl *c, int argc, char **argv, const char *usage, int *ret_code);
 
 /* A string member of an answer, borrowed; "" when there is none. */
 const char *ctl_text(const cJSON *json, const char *key);
 
 /* Connects and sends @req, which stays the caller's. False: it has said why not. */
 bool ctl_ask(struct ctl *c, const cJSON *req);
+
+/* The same with {"get": @what}, and the one line of the answer. NULL: it has said why not. */
+cJSON *ctl_get(struct ctl *c, const char *what);
 
 /*
  * The next line of the answer, until the next call; as JSON in *ret_json, which the caller frees.

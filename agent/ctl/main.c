@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* linnetctl: the table of verbs, and what they share (ctl.h). */
+/* linnetctl: the table of verbs (ctl.h). */
 #include "agent/ctl/ctl.h"
 #include "lib/cleanup.h"
-#include "lib/json.h"
-#include "lib/unix_socket.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <string.h>
-#include <sys/socket.h>
 
-static const char usage[] = "usage: linnetctl [--run-dir DIR] VERB [OPTION...]\n"
-			    "  monitor        drops and verdicts as they happen\n"
-			    "  policy get     what applies to a pod\n"
-			    "  policy trace   whether policy allows a connection, and why\n"
-			    "Every verb has --help, -o json, and\n"
-			    "  --run-dir DIR   where the agent's socket is (/run/linnet)\n";
+static const char usage[] =
+	"usage: linnetctl [--run-dir DIR] VERB [OPTION...]\n"
+	"  status         whether this node's linnet is well, and what it has\n"
+	"  monitor        drops and verdicts as they happen\n"
+	"  policy get     what applies to a pod\n"
+	"  policy trace   whether policy allows a connection, and why\n"
+	"  version        of linnetctl and of the agent\n"
+	"Every verb has --help, -o json, and\n"
+	"  --run-dir DIR    where the agent's socket is (/run/linnet)\n"
+	"  --bpf-root DIR   where linnet pins (as the agent says; /sys/fs/bpf)\n"
+	"Exits with 0; 1 when the answer is no, or something is wrong; 2 when it\n"
+	"cannot be told; 3 when no agent answers.\n";
 
 static const struct verb {
 	const char *name;
@@ -23,91 +25,9 @@ static const struct verb {
 } verbs[] = {
 	{"monitor", ctl_monitor},
 	{"policy", ctl_policy},
+	{"status", ctl_status},
+	{"version", ctl_version},
 };
-
-const char *ctl_text(const cJSON *json, const char *key)
-{
-	const char *s = lnt_json_str(json, key);
-
-	return s ? s : "";
-}
-
-bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_code)
-{
-	*ret_code = CTL_FAILED;
-	switch (opt) {
-	case 'r':
-		c->run_dir = arg;
-		return true;
-	case 'o':
-		c->json = !strcmp(arg, "json");
-		if (c->json)
-			return true;
-		fprintf(stderr, "linnetctl: output '%s' is not known: json, or none for text\n",
-			arg);
-		return false;
-	case 'h':
-		fputs(usage, stdout);
-		*ret_code = CTL_OK;
-		return false;
-	default:
-		fputs(usage, stderr);
-		return false;
-	}
-}
-
-static void say_absent(const struct ctl *c, int err)
-{
-	fprintf(stderr, "linnetctl: no agent answers at %s/%s: %s\n", c->run_dir, LNT_CTL_SOCKET,
-		err == -EACCES ? "this needs root" : strerror(-err));
-	if (err == -ENOENT || err == -ECONNREFUSED)
-		fputs("is linnetd running on this node, and with this --run-dir?\n", stderr);
-}
-
-bool ctl_ask(struct ctl *c, const cJSON *req)
-{
-	_cleanup_free_ char *text = cJSON_PrintUnformatted(req);
-	_cleanup_close_ int fd = -1;
-	int r = lnt_unix_connect(c->run_dir, LNT_CTL_SOCKET, 0, &fd);
-	size_t len = text ? strlen(text) : 0;
-
-	if (r) {
-		say_absent(c, r);
-		return false;
-	}
-	if (text)
-		text[len] = '\n'; /* in the place of the terminator */
-	if (!text || send(fd, text, len + 1, MSG_NOSIGNAL) != (ssize_t)len + 1) {
-		fprintf(stderr, "linnetctl: ask the agent: %s\n", strerror(errno));
-		return false;
-	}
-	c->in = fdopen(fd, "r");
-	if (c->in)
-		TAKE_FD(fd);
-	else
-		fprintf(stderr, "linnetctl: %s\n", strerror(errno));
-	return c->in;
-}
-
-const char *ctl_read(struct ctl *c, cJSON **ret_json)
-{
-	_cleanup_json_ cJSON *json = NULL;
-	const char *why;
-	ssize_t n = getline(&c->line, &c->room, c->in);
-
-	*ret_json = NULL;
-	if (n <= 0)
-		return NULL;
-	json = cJSON_ParseWithLength(c->line, (size_t)n);
-	why = lnt_json_str(json, "error");
-	if (why)
-		fprintf(stderr, "linnetctl: the agent says: %s\n", why);
-	else if (!json)
-		fputs("linnetctl: the agent's answer is not understood\n", stderr);
-	else
-		*ret_json = TAKE_PTR(json);
-	return c->line;
-}
 
 int main(int argc, char **argv)
 {

@@ -127,7 +127,7 @@ static int follow(struct ctl *c)
 	}
 	fprintf(stderr, "linnetctl: the agent at %s/%s is gone, or has hung up\n", c->run_dir,
 		LNT_CTL_SOCKET);
-	return CTL_DENIED;
+	return CTL_ABSENT;
 }
 
 int ctl_monitor(struct ctl *c, int argc, char **argv)
@@ -157,5 +157,5 @@ int ctl_monitor(struct ctl *c, int argc, char **argv)
 		fputs(usage, stderr);
 		return CTL_FAILED;
 	}
-	return ctl_ask(c, req) ? follow(c) : CTL_DENIED;
+	return ctl_ask(c, req) ? follow(c) : CTL_ABSENT;
 }

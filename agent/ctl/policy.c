@@ -13,7 +13,7 @@ static const char usage[] =
 	"get: the policies of a pod in the order in which they are asked, and their rules.\n"
 	"trace: whether policy allows a connection, and by which rule; exits 0 if it does, 1 if "
 	"it\n"
-	"does not, 2 if it cannot tell.\n"
+	"does not, 2 if it cannot tell, 3 without an agent.\n"
 	"  --from WHO   NAMESPACE/POD, an address ([IPV6] with a port), or a node's name\n"
 	"  --to WHO     the same, or NAMESPACE/SERVICE: its ready endpoints\n"
 	"  PORT         a number, a name of the pod's or service's, or icmp\n"
@@ -117,7 +117,7 @@ static int get(struct ctl *c, int argc, char **argv)
 	cJSON_AddStringToObject(req, "pod", pod);
 	line = ctl_ask(c, req) ? ctl_read(c, &json) : NULL;
 	if (!json)
-		return CTL_FAILED;
+		return c->in ? CTL_FAILED : CTL_ABSENT;
 	if (c->json)
 		fputs(line, stdout);
 	else
@@ -263,7 +263,7 @@ static int trace(struct ctl *c, int argc, char **argv)
 	cJSON_AddNumberToObject(req, "family", family);
 	line = ctl_ask(c, req) ? ctl_read(c, &json) : NULL;
 	if (!json)
-		return CTL_FAILED;
+		return c->in ? CTL_FAILED : CTL_ABSENT;
 	if (c->json)
 		fputs(line, stdout);
 	else

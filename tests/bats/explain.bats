@@ -191,7 +191,7 @@ allow_from_clients() {
 	wait_until 5 is_gone "$LNT_DIR/m.monitor.pid"
 	grep -q 'is gone' "$LNT_DIR/m.monitor.err"
 	tells n1 1
-	run -1 ctl n1 monitor
+	run -3 ctl n1 monitor
 	[[ $output == *"no agent answers at $(node_dir n1)/run/ctl.sock"* ]]
 	agent_start n1
 	tells n1 0

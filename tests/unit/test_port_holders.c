@@ -90,6 +90,7 @@ static int teardown(void **state)
 	for (size_t i = 0; i < f->n_fds; i++)
 		close(f->fds[i]);
 	lnt_port_holders_clear(&f->h);
+	lnt_notice_sink_clear(&f->sink);
 	lnt_services_free(f->t);
 	lnt_store_free(f->st);
 	free(f);

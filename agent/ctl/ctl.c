@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What linnetctl's verbs share (ctl.h). */
+#include "agent/ctl/ctl.h"
+#include "lib/cleanup.h"
+#include "lib/json.h"
+#include "lib/unix_socket.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <string.h>
+#include <sys/socket.h>
+
+const char *ctl_text(const cJSON *json, const char *key)
+{
+	const char *s = lnt_json_str(json, key);
+
+	return s ? s : "";
+}
+
+bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_code)
+{
+	*ret_code = CTL_FAILED;
+	switch (opt) {
+	case 'r':
+		c->run_dir = arg;
+		return true;
+	case 'b':
+		c->bpf_root = arg;
+		return true;
+	case 'o':
+		c->json = !strcmp(arg, "json");
+		c->wide = !strcmp(arg, "wide");
+		if (c->json || c->wide)
+			return true;
+		fprintf(stderr,
+			"linnetctl: output '%s' is not known: json or wide, or none for text\n",
+			arg);
+		return false;
+	case 'h':
+		fputs(usage, stdout);
+		*ret_code = CTL_OK;
+		return false;
+	default:
+		fputs(usage, stderr);
+		return false;
+	}
+}
+
+bool ctl_options_only(struct ctl *c, int argc, char **argv, const char *usage, int *ret_code)
+{
+	static const struct option longs[] = {CTL_OPTIONS, {}};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, CTL_SHORT, longs, NULL)) != -1)
+		if (!ctl_option(c, opt, optarg, usage, ret_code))
+			return false;
+	if (optind == argc)
+		return true;
+	fputs(usage, stderr);
+	*ret_code = CTL_FAILED;
+	return false;
+}
+
+static void say_absent(const struct ctl *c, int err)
+{
+	fprintf(stderr, "linnetctl: no agent answers at %s/%s: %s\n", c->run_dir, LNT_CTL_SOCKET,
+		err == -EACCES ? "this needs root" : strerror(-err));
+	if (err == -ENOENT || err == -ECONNREFUSED)
+		fputs("is linnetd running on this node, and with this --run-dir?\n", stderr);
+}
+
+bool ctl_ask(struct ctl *c, const cJSON *req)
+{
+	_cleanup_free_ char *text = cJSON_PrintUnformatted(req);
+	_cleanup_close_ int fd = -1;
+	int r = lnt_unix_connect(c->run_dir, LNT_CTL_SOCKET, 0, &fd);
+	size_t len = text ? strlen(text) : 0;
+
+	if (r) {
+		say_absent(c, r);
+		return false;
+	}
+	if (text)
+		text[len] = '\n'; /* in the place of the terminator */
+	if (!text || send(fd, text, len + 1, MSG_NOSIGNAL) != (ssize_t)len + 1) {
+		fprintf(stderr, "linnetctl: ask the agent: %s\n", strerror(errno));
+		return false;
+	}
+	c->in = fdopen(fd, "r");
+	if (c->in)
+		TAKE_FD(fd);
+	else
+		fprintf(stderr, "linnetctl: %s\n", strerror(errno));
+	return c->in;
+}
+
+const char *ctl_read(struct ctl *c, cJSON **ret_json)
+{
+	_cleanup_json_ cJSON *json = NULL;
+	const char *why;
+	ssize_t n = getline(&c->line, &c->room, c->in);
+
+	*ret_json = NULL;
+	if (n <= 0)
+		return NULL;
+	json = cJSON_ParseWithLength(c->line, (size_t)n);
+	why = lnt_json_str(json, "error");
+	if (why)
+		fprintf(stderr, "linnetctl: the agent says: %s\n", why);
+	else if (!json)
+		fputs("linnetctl: the agent's answer is not understood\n", stderr);
+	else
+		*ret_json = TAKE_PTR(json);
+	return c->line;
+}
+
+cJSON *ctl_get(struct ctl *c, const char *what)
+{
+	_cleanup_json_ cJSON *req = cJSON_CreateObject();
+	cJSON *json = NULL;
+
+	cJSON_AddStringToObject(req, "get", what);
+	if (ctl_ask(c, req) && !ctl_read(c, &json))
+		fputs("linnetctl: the agent has hung up\n", stderr);
+	return json;
+}
