@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parsing of options.h. */
+/*
+ * Options of options.h: one table, from which the command line, the configuration folder, --help
+ * and the defaults are taken. Defaults are text and go the way of what is given.
+ */
 #include "agent/options.h"
 #include "agent/compile/maglev.h"
 #include "datapath/pins.h"
+#include "lib/cleanup.h"
+#include "lib/file.h"
 #include "lib/version.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -13,99 +20,116 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The paper's, for what it reports when a backend goes. */
-#define MAGLEV_SIZE 65537
+#define VALUE_MAX 4096
 
 enum {
-	OPT_LOAD_ONLY = 256,
-	OPT_CLEANUP,
-	OPT_NODEPORT_ADDRESSES,
-	OPT_LOADBALANCER_MODE,
-	OPT_HTTP_ADDRESS,
-	OPT_HEALTHZ_ADDRESS,
+	OPT_NODE_NAME,
+	OPT_KUBECONFIG,
 	OPT_KUBE_HOST,
 	OPT_KUBE_PORT,
+	OPT_DEVICES,
+	OPT_MASQUERADE,
+	OPT_NODEPORT_ADDRESSES,
+	OPT_LOADBALANCER_MODE,
 	OPT_XDP,
 	OPT_MAGLEV_TABLE_SIZE,
 	OPT_POLICY_AUDIT,
+	OPT_HTTP_ADDRESS,
+	OPT_HEALTHZ_ADDRESS,
+	OPT_LOG_LEVEL,
+	OPT_BPF_ROOT,
+	OPT_CGROUP_ROOT,
+	OPT_RUN_DIR,
+	OPT_CNI_CONF_DIR,
+	N_SETTINGS, /* the ones above may be files of the configuration folder */
+	OPT_CONFIG_DIR = N_SETTINGS,
+	OPT_LOAD_ONLY,
+	OPT_MOUNT_ONLY,
+	OPT_CLEANUP,
+	OPT_WAIT,
 	OPT_VERSION,
+	OPT_HELP,
+	N_OPTIONS,
 };
 
-static const struct option longs[] = {
-	{"node-name", required_argument, NULL, 'n'},
-	{"kubeconfig", required_argument, NULL, 'k'},
-	{"kubernetes-service-host", required_argument, NULL, OPT_KUBE_HOST},
-	{"kubernetes-service-port", required_argument, NULL, OPT_KUBE_PORT},
-	{"bpf-root", required_argument, NULL, 'b'},
-	{"cgroup-root", required_argument, NULL, 'g'},
-	{"run-dir", required_argument, NULL, 'r'},
-	{"cni-conf-dir", required_argument, NULL, 'c'},
-	{"devices", required_argument, NULL, 'd'},
-	{"masquerade", required_argument, NULL, 'm'},
-	{"nodeport-addresses", required_argument, NULL, OPT_NODEPORT_ADDRESSES},
-	{"http-address", required_argument, NULL, OPT_HTTP_ADDRESS},
-	{"healthz-bind-address", required_argument, NULL, OPT_HEALTHZ_ADDRESS},
-	{"xdp", required_argument, NULL, OPT_XDP},
-	{"maglev-table-size", required_argument, NULL, OPT_MAGLEV_TABLE_SIZE},
-	{"loadbalancer-mode", required_argument, NULL, OPT_LOADBALANCER_MODE},
-	{"policy-audit", required_argument, NULL, OPT_POLICY_AUDIT},
-	{"log-level", required_argument, NULL, 'l'},
-	{"load-only", no_argument, NULL, OPT_LOAD_ONLY},
-	{"cleanup", no_argument, NULL, OPT_CLEANUP},
-	{"version", no_argument, NULL, OPT_VERSION},
-	{"help", no_argument, NULL, 'h'},
-	{},
+static const struct spec {
+	const char *name;
+	const char *arg; /* NULL: it takes none */
+	const char *def; /* "" where there is none, or what it is depends */
+	const char *help;
+} specs[N_OPTIONS] = {
+	[OPT_NODE_NAME] = {"node-name", "NAME", "",
+		"this node's name in Kubernetes; without: $NODE_NAME, else the host's name"},
+	[OPT_KUBECONFIG] = {"kubeconfig", "FILE", "",
+		"credentials for the API server; without: the pod's service account"},
+	[OPT_KUBE_HOST] = {"kubernetes-service-host", "HOST", "",
+		"the API server for that account; without: $KUBERNETES_SERVICE_HOST"},
+	[OPT_KUBE_PORT] = {"kubernetes-service-port", "PORT", "",
+		"its port; without: 6443 of a given HOST, else $KUBERNETES_SERVICE_PORT"},
+	[OPT_DEVICES] = {"devices", "A,B", "",
+		"the node's devices; without: those with the node's addresses"},
+	[OPT_MASQUERADE] = {"masquerade", "BOOL", "true",
+		"hide pods behind the node towards the world"},
+	[OPT_NODEPORT_ADDRESSES] = {"nodeport-addresses", "CIDR,CIDR", "",
+		"ranges of the addresses that serve NodePorts, 127.0.0.0/8 for the node itself;\n"
+		"without: all of the devices, and 127.0.0.1"},
+	[OPT_LOADBALANCER_MODE] = {"loadbalancer-mode", "MODE", "snat",
+		"snat or dsr: whether pods of other nodes answer outside clients directly,\n"
+		"where a service does not say"},
+	[OPT_XDP] = {"xdp", "MODE", "auto",
+		"services for clients from outside before the stack: native, generic, off, or\n"
+		"auto: native where that is for the better"},
+	[OPT_MAGLEV_TABLE_SIZE] = {"maglev-table-size", "N", "65537",
+		"entries of a service's table for clients from outside, a prime up to 131071;\n"
+		"the same on all nodes. 0: no tables"},
+	[OPT_POLICY_AUDIT] = {"policy-audit", "BOOL", "false",
+		"let what policy denies pass, and tell (linnetctl monitor)"},
+	[OPT_HTTP_ADDRESS] = {"http-address", "ADDR:PORT", "127.0.0.1:9880",
+		"serve /metrics, /healthz and /readyz, or 'off'"},
+	[OPT_HEALTHZ_ADDRESS] = {"healthz-bind-address", "ADDR:PORT", "[::]:10256",
+		"serve the health that load balancers ask kube-proxy for, or 'off'; [::] is all\n"
+		"addresses of both families"},
+	[OPT_LOG_LEVEL] = {"log-level", "LEVEL", "info", "error, warn, info or debug"},
+	[OPT_BPF_ROOT] = {"bpf-root", "DIR", LNT_BPF_ROOT, "bpffs to pin in, mounted if it is not"},
+	[OPT_CGROUP_ROOT] = {"cgroup-root", "DIR", "",
+		"cgroup v2 whose sockets see services; without: the topmost that is mounted"},
+	[OPT_RUN_DIR] = {"run-dir", "DIR", "/run/linnet", "sockets and records, volatile"},
+	[OPT_CNI_CONF_DIR] = {"cni-conf-dir", "DIR", "/etc/cni/net.d",
+		"where the CNI configuration is written"},
+	[OPT_CONFIG_DIR] = {"config-dir", "DIR", "",
+		"files with an option's name and its value, such as a mounted ConfigMap; an\n"
+		"empty one means the default, and the command line goes before"},
+	[OPT_LOAD_ONLY] = {"load-only", NULL, "", "load and pin the programs, then exit"},
+	[OPT_MOUNT_ONLY] = {"mount-only", NULL, "",
+		"mount a bpffs and a cgroup v2 where there is none, then exit"},
+	[OPT_CLEANUP] = {"cleanup", NULL, "",
+		"remove everything linnet put on the node, then exit"},
+	[OPT_WAIT] = {"wait", NULL, "",
+		"do nothing until SIGTERM, for pods whose init containers have done the work"},
+	[OPT_VERSION] = {"version", NULL, "", "print the version, then exit"},
+	[OPT_HELP] = {"help", NULL, "", "this"},
 };
 
 static void usage(FILE *to)
 {
-	fputs("usage: linnetd [options]\n"
-	      "  --node-name NAME     this node's name in Kubernetes (default: $NODE_NAME, "
-	      "hostname)\n"
-	      "  --kubeconfig FILE    credentials (default: the pod's service account)\n"
-	      "  --kubernetes-service-host HOST, --kubernetes-service-port PORT\n"
-	      "                       the API server for those (default: "
-	      "$KUBERNETES_SERVICE_HOST,\n"
-	      "                       $KUBERNETES_SERVICE_PORT; with a HOST 6443)\n"
-	      "  --bpf-root DIR       bpffs to pin in, mounted if it is not (" LNT_BPF_ROOT ")\n"
-	      "  --cgroup-root DIR    cgroup v2 whose sockets see services (default: its mount)\n"
-	      "  --run-dir DIR        sockets and records, volatile (/run/linnet)\n"
-	      "  --cni-conf-dir DIR   where the CNI configuration is written (/etc/cni/net.d)\n"
-	      "  --devices A,B        the node's devices (default: those with the node's "
-	      "addresses)\n"
-	      "  --masquerade BOOL    hide pods behind the node towards the world (true)\n"
-	      "  --nodeport-addresses CIDR,CIDR\n"
-	      "                       ranges of the addresses that serve NodePorts; 127.0.0.0/8 is "
-	      "for\n"
-	      "                       the node itself (default: all of the devices, and "
-	      "127.0.0.1)\n"
-	      "  --http-address ADDR:PORT\n"
-	      "                       serve /metrics, /healthz and /readyz, or 'off' "
-	      "(127.0.0.1:9880)\n"
-	      "  --healthz-bind-address ADDR:PORT\n"
-	      "                       serve the health that load balancers ask kube-proxy for, "
-	      "or\n"
-	      "                       'off' ([::]:10256, which is all addresses of both "
-	      "families)\n"
-	      "  --xdp MODE           services for clients from outside before the stack: native, "
-	      "generic,\n"
-	      "                       off, or auto: native where that is for the better (auto)\n"
-	      "  --maglev-table-size N\n"
-	      "                       entries of a service's table for clients from outside, a "
-	      "prime up\n"
-	      "                       to 131071; the same on all nodes. 0: no tables (65537)\n"
-	      "  --loadbalancer-mode MODE\n"
-	      "                       snat or dsr: whether pods of other nodes answer outside "
-	      "clients\n"
-	      "                       directly, where a service does not say (snat)\n"
-	      "  --policy-audit BOOL  let what policy denies pass, and tell (linnetctl monitor) "
-	      "(false)\n"
-	      "  --log-level LEVEL    error, warn, info or debug (info)\n"
-	      "  --version            print the version, then exit\n"
-	      "  --load-only          load and pin the programs, then exit\n"
-	      "  --cleanup            remove everything linnet put on the node, then exit\n",
-		to);
+	fputs("usage: linnetd [options]\n", to);
+	for (int i = 0; i < N_OPTIONS; i++) {
+		const struct spec *s = &specs[i];
+
+		fprintf(to, "  --%s%s%s\n        ", s->name, s->arg ? " " : "", s->arg ?: "");
+		for (const char *c = s->help; *c; c++) {
+			putc(*c, to);
+			if (*c == '\n')
+				fputs("        ", to);
+		}
+		if (*s->def)
+			fprintf(to, " (default: %s)", s->def);
+		putc('\n', to);
+	}
 }
+
+/* --- values ------------------------------------------------------------------------------------
+ */
 
 static int parse_devices(char *list, struct lnt_options *o)
 {
@@ -234,17 +258,17 @@ static int parse_mode(const char *s, bool *ret_dsr)
 static const char **text_option(int c, struct lnt_options *o)
 {
 	switch (c) {
-	case 'n':
+	case OPT_NODE_NAME:
 		return &o->node_name;
-	case 'k':
+	case OPT_KUBECONFIG:
 		return &o->kubeconfig;
-	case 'b':
+	case OPT_BPF_ROOT:
 		return &o->bpf_root;
-	case 'g':
+	case OPT_CGROUP_ROOT:
 		return &o->cgroup_root;
-	case 'r':
+	case OPT_RUN_DIR:
 		return &o->run_dir;
-	case 'c':
+	case OPT_CNI_CONF_DIR:
 		return &o->cni_conf_dir;
 	case OPT_KUBE_HOST:
 		return &o->kube_host;
@@ -254,7 +278,8 @@ static const char **text_option(int c, struct lnt_options *o)
 	return NULL;
 }
 
-static int parse_one(int c, char *arg, struct lnt_options *o)
+/* @arg lives as long as @o. */
+static int set(int c, char *arg, struct lnt_options *o)
 {
 	const char **text = text_option(c, o);
 
@@ -263,11 +288,11 @@ static int parse_one(int c, char *arg, struct lnt_options *o)
 		return 0;
 	}
 	switch (c) {
-	case 'd':
+	case OPT_DEVICES:
 		return parse_devices(arg, o);
-	case 'm':
+	case OPT_MASQUERADE:
 		return parse_bool(arg, &o->masquerade);
-	case 'l':
+	case OPT_LOG_LEVEL:
 		if (!lnt_log_parse_level(arg, &o->log_level))
 			return 0;
 		fprintf(stderr, "linnetd: log level '%s' is none of error, warn, info, debug\n",
@@ -287,48 +312,155 @@ static int parse_one(int c, char *arg, struct lnt_options *o)
 		return parse_mode(arg, &o->dsr);
 	case OPT_POLICY_AUDIT:
 		return parse_bool(arg, &o->policy_audit);
-	case OPT_LOAD_ONLY:
-		o->mode = LNT_MODE_LOAD_ONLY;
-		return 0;
-	case OPT_CLEANUP:
-		o->mode = LNT_MODE_CLEANUP;
-		return 0;
-	case OPT_VERSION:
-		puts("linnetd " LNT_VERSION);
-		return 1;
-	case 'h':
-		usage(stdout);
-		return 1;
-	default:
-		usage(stderr);
-		return -EINVAL;
 	}
+	return -EINVAL;
 }
 
-int lnt_options_parse(int argc, char **argv, struct lnt_options *ret_opt)
-{
-	static char host[HOST_NAME_MAX + 1];
-	struct lnt_options o = {
-		.bpf_root = LNT_BPF_ROOT,
-		.run_dir = "/run/linnet",
-		.cni_conf_dir = "/etc/cni/net.d",
-		.http = {.addr = lnt_addr_from4(htonl(INADDR_LOOPBACK)), .port = 9880},
-		.healthz = {.addr = IN6ADDR_ANY_INIT, .port = 10256},
-		.masquerade = true,
-		.maglev_size = MAGLEV_SIZE,
-		.log_level = LNT_INFO,
-	};
-	int c, r;
+/* --- where values come from ------------------------------------------------------------------- */
 
+/* Options as text; NULL: not given. */
+struct given {
+	char *text[N_OPTIONS];
+	enum lnt_mode mode;
+};
+
+static int read_command_line(int argc, char **argv, struct given *g)
+{
+	static const enum lnt_mode modes[N_OPTIONS] = {
+		[OPT_LOAD_ONLY] = LNT_MODE_LOAD_ONLY,
+		[OPT_MOUNT_ONLY] = LNT_MODE_MOUNT_ONLY,
+		[OPT_CLEANUP] = LNT_MODE_CLEANUP,
+		[OPT_WAIT] = LNT_MODE_WAIT,
+	};
+	struct option longs[N_OPTIONS + 1] = {};
+	int c;
+
+	for (int i = 0; i < N_OPTIONS; i++)
+		longs[i] = (struct option){specs[i].name,
+			specs[i].arg ? required_argument : no_argument, NULL, UCHAR_MAX + 1 + i};
+	optind = 0;
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		r = parse_one(c, optarg, &o);
-		if (r)
-			return r;
+		if (c == 'h' || c == UCHAR_MAX + 1 + OPT_HELP) {
+			usage(stdout);
+			return 1;
+		}
+		c -= UCHAR_MAX + 1;
+		if (c == OPT_VERSION) {
+			puts("linnetd " LNT_VERSION);
+			return 1;
+		}
+		if (c < 0) {
+			fputs("linnetd: --help lists the options\n", stderr);
+			return -EINVAL;
+		}
+		if (specs[c].arg)
+			g->text[c] = optarg;
+		else
+			g->mode = modes[c];
 	}
 	if (optind < argc) {
 		fprintf(stderr, "linnetd: unexpected argument '%s'\n", argv[optind]);
 		return -EINVAL;
 	}
+	return 0;
+}
+
+static int find_setting(const char *name)
+{
+	for (int i = 0; i < N_SETTINGS; i++)
+		if (!strcmp(name, specs[i].name))
+			return i;
+	return -1;
+}
+
+/* The value without blanks around it, in memory that the caller frees; NULL: it cannot be read. */
+static char *read_setting(const char *path)
+{
+	_cleanup_free_ char *text = NULL;
+	struct lnt_err e = {};
+	size_t n, skip;
+	int r = lnt_file_read(path, VALUE_MAX, &e, &text, &n);
+
+	if (r) {
+		fprintf(stderr, "linnetd: %s: %s\n", path, *e.msg ? e.msg : strerror(-r));
+		return NULL;
+	}
+	while (n && isspace((unsigned char)text[n - 1]))
+		text[--n] = '\0';
+	skip = strspn(text, " \t\r\n");
+	memmove(text, text + skip, strlen(text + skip) + 1);
+	return TAKE_PTR(text);
+}
+
+/*
+ * Reads the configuration folder into @g. A file that is no option may be one that was meant to be:
+ * all of them are told, and refused. Names that begin with a dot are the kubelet's own.
+ */
+static int read_config_dir(const char *dir, struct given *g)
+{
+	DIR *d = opendir(dir);
+	char path[PATH_MAX];
+	struct dirent *f;
+	int r = 0, i;
+
+	if (!d) {
+		fprintf(stderr, "linnetd: open folder %s: %s\n", dir, strerror(errno));
+		return -EINVAL;
+	}
+	while ((f = readdir(d))) {
+		if (f->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, f->d_name);
+		i = find_setting(f->d_name);
+		if (i < 0)
+			fprintf(stderr, "linnetd: %s: there is no option of that name\n", path);
+		if (i < 0 || !(g->text[i] = read_setting(path)))
+			r = -EINVAL;
+	}
+	closedir(d);
+	return r;
+}
+
+static int set_all(
+	const struct given *line, struct given *config, const char *dir, struct lnt_options *o)
+{
+	for (int i = 0; i < N_SETTINGS; i++) {
+		char *text = line->text[i];
+		bool by_config = !text && config->text[i] && *config->text[i];
+
+		if (!text && !by_config) {
+			free(config->text[i]);
+			config->text[i] = *specs[i].def ? strdup(specs[i].def) : NULL;
+		}
+		text = text ?: config->text[i];
+		if (!text || !set(i, text, o))
+			continue;
+		if (by_config)
+			fprintf(stderr, "linnetd: so says %s/%s\n", dir, specs[i].name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int lnt_options_parse(int argc, char **argv, struct lnt_options *ret_opt)
+{
+	static char host[HOST_NAME_MAX + 1];
+	static struct given config;
+	struct lnt_options o = {};
+	struct given line = {};
+	int r = read_command_line(argc, argv, &line);
+
+	if (r)
+		return r;
+	for (int i = 0; i < N_OPTIONS; i++)
+		free(TAKE_PTR(config.text[i]));
+	o.mode = line.mode;
+	if (line.text[OPT_CONFIG_DIR])
+		r = read_config_dir(line.text[OPT_CONFIG_DIR], &config);
+	if (!r)
+		r = set_all(&line, &config, line.text[OPT_CONFIG_DIR], &o);
+	if (r)
+		return r;
 	if (o.kubeconfig && (o.kube_host || o.kube_port)) {
 		fputs("linnetd: a --kubeconfig names its own API server; give no "
 		      "--kubernetes-service-host and -port with it\n",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* linnetd's command line. */
+/* linnetd's options: of its command line, and of a folder of files. */
 #include "lib/addr.h"
 #include "lib/log.h"
 
@@ -18,8 +18,10 @@ struct lnt_bind {
 
 enum lnt_mode {
 	LNT_MODE_RUN,
-	LNT_MODE_LOAD_ONLY, /* load and pin the programs, then exit */
-	LNT_MODE_CLEANUP,   /* remove all that linnet has put on the node, then exit */
+	LNT_MODE_LOAD_ONLY,  /* load and pin the programs, then exit */
+	LNT_MODE_MOUNT_ONLY, /* mount what is missing of bpffs and cgroup v2, then exit */
+	LNT_MODE_CLEANUP,    /* remove all that linnet has put on the node, then exit */
+	LNT_MODE_WAIT,	     /* nothing, until SIGTERM */
 };
 
 /* How node devices run XDP: --xdp. */
@@ -55,7 +57,11 @@ struct lnt_options {
 	enum lnt_log_level log_level;
 };
 
-/* Parses the command line; strings point into @argv or the environment. Returns 0, or -EINVAL after
- * it has told standard error what is wrong, or 1 when help or the version was asked for and given.
+/*
+ * Parses the command line, and the files of --config-dir for what is not on it; an empty file means
+ * the default. What is no option is refused, in the folder too. Strings point into @argv, the
+ * environment, or memory that lasts until the next call. Returns 0, or -EINVAL after it has told
+ * standard error what is wrong, or 1 when help or the version was asked
+ * for and given.
  */
 int lnt_options_parse(int argc, char **argv, struct lnt_options *ret_opt);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `linnet install DIR`: the plugin puts a copy of its own file into a folder of plugins, from an
- * image where there is neither a shell nor cp. A runtime may execute the plugin at any moment, so
- * the new file is whole, and on the disk, before it takes the old one's place.
+ * `linnet uninstall DIR` removes the plugin. `linnet install DIR`: the plugin puts a copy of its
+ * own file into a folder of plugins, from an image where there is neither a shell nor cp. A runtime
+ * may execute the plugin at any moment, so the new file is whole, and on the disk, before it takes
+ * the old one's place.
  */
 #include "cni/install.h"
 #include "lib/cleanup.h"
@@ -53,4 +54,17 @@ int lnt_install(const char *dir, struct lnt_err *e)
 		return lnt_err_sys(e, r, "write %s/" NAME, dir);
 	}
 	return fsync(folder) ? lnt_err_sys(e, -errno, "sync folder %s", dir) : 0;
+}
+
+int lnt_uninstall(const char *dir, struct lnt_err *e)
+{
+	static const char *const names[] = {NAME, NEW};
+	_cleanup_close_ int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (folder < 0)
+		return lnt_err_sys(e, -errno, "open folder %s", dir);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (unlinkat(folder, names[i], 0) && errno != ENOENT)
+			return lnt_err_sys(e, -errno, "remove %s/%s", dir, names[i]);
+	return 0;
 }

@@ -9,3 +9,6 @@
  * or -errno; then the old file is as it was, unless only the last sync has failed.
  */
 int lnt_install(const char *dir, struct lnt_err *e);
+
+/* Removes it from the folder @dir; one that is not there is no error. Returns 0 or -errno. */
+int lnt_uninstall(const char *dir, struct lnt_err *e);

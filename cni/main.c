@@ -2,7 +2,7 @@
 /*
  * linnet, the CNI plugin: a process for each call of the container runtime. Parameters come from
  * the environment and standard input; the result, or one error object, goes to standard output.
- * Called with arguments, which no runtime gives, it installs itself.
+ * Called with arguments, which no runtime gives, it installs itself, or removes what it installed.
  */
 #include "cni/commands.h"
 #include "cni/error.h"
@@ -64,13 +64,14 @@ static int run(struct lnt_request *req, struct lnt_err *e)
 /* For people: what is wrong goes to standard error. */
 static int install(int argc, char **argv)
 {
+	bool un = argc > 1 && !strcmp(argv[1], "uninstall");
 	struct lnt_err e = {};
 
-	if (argc != 3 || strcmp(argv[1], "install") != 0) {
-		fputs("usage: linnet install DIR\n", stderr);
+	if (argc != 3 || (!un && strcmp(argv[1], "install") != 0)) {
+		fputs("usage: linnet install|uninstall DIR\n", stderr);
 		return 2;
 	}
-	if (!lnt_install(argv[2], &e))
+	if (!(un ? lnt_uninstall(argv[2], &e) : lnt_install(argv[2], &e)))
 		return 0;
 	fprintf(stderr, "linnet: %s\n", e.msg);
 	return 1;

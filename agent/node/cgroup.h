@@ -6,6 +6,12 @@
 
 /*
  * Attaches the socket programs at --cgroup-root, or where a cgroup v2 is mounted (also in a hybrid
- * hierarchy), replacing their predecessors in place.
+ * hierarchy; of several mounts the one that shows most), replacing their predecessors in place.
  */
 int lnt_cgroup_attach(const struct lnt_options *opt, struct lnt_err *e);
+
+/* Mounts a cgroup v2 at "<run-dir>/cgroup" unless one is mounted anywhere, or given. */
+int lnt_cgroup_ensure(const struct lnt_options *opt, struct lnt_err *e);
+
+/* Undoes it. */
+int lnt_cgroup_unmount(const struct lnt_options *opt, struct lnt_err *e);

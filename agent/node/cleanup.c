@@ -2,6 +2,7 @@
 /* Removal of all traces (cleanup.h). */
 #define LNT_LOG "cleanup"
 #include "agent/node/cleanup.h"
+#include "agent/node/cgroup.h"
 #include "agent/node/conflist.h"
 #include "agent/node/forwarding.h"
 #include "datapath/attach.h"
@@ -113,6 +114,8 @@ static int remove_run_dir(const struct lnt_options *opt, struct lnt_err *e)
 		if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
 			return lnt_err_sys(e, -errno, "remove %s", path);
 	}
+	/* It may hold what is not ours, or be where something is mounted. */
+	rmdir(opt->run_dir);
 	return 0;
 }
 
@@ -141,6 +144,8 @@ int lnt_cleanup(const struct lnt_options *opt, struct lnt_err *e)
 	r = remove_routes(nl, AF_INET6, e);
 	first = first ? first : r;
 	r = lnt_forwarding_restore(opt->run_dir, e);
+	first = first ? first : r;
+	r = lnt_cgroup_unmount(opt, e);
 	first = first ? first : r;
 	r = remove_run_dir(opt, e);
 	return first ? first : r;

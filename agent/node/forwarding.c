@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sysctls of devices, and what they were before: lines of "<file> <value>" (forwarding.h). */
+/*
+ * Sysctls of devices, and what they were before: lines of "<file> <value>" (forwarding.h). A
+ * container has /proc/sys read-only, and for that the node's once more at HOST_SYSCTLS.
+ */
 #include "agent/node/forwarding.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -8,11 +11,24 @@
 #include <limits.h>
 #include <string.h>
 
-#define MEMORY_MAX (64 * 1024)
+#define MEMORY_MAX   (64 * 1024)
+#define SYSCTLS	     "/proc/sys/net"
+#define HOST_SYSCTLS "/host" SYSCTLS
 
 static int memory_path(const char *run_dir, char ret_path[static PATH_MAX])
 {
 	return snprintf(ret_path, PATH_MAX, "%s/sysctls", run_dir) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* Writes the one character into @file, which is below SYSCTLS. */
+static int write_sysctl(const char *file, const char *value, struct lnt_err *e)
+{
+	char path[PATH_MAX + sizeof("/host")];
+
+	if (access(HOST_SYSCTLS, F_OK))
+		return lnt_file_write(file, value, e);
+	snprintf(path, sizeof(path), "/host%s", file);
+	return lnt_file_write(path, value, e);
 }
 
 /* Adds a line, before the change is made, unless the file has one already. */
@@ -44,11 +60,11 @@ static int set(const char *run_dir, const char *family, const char *device, cons
 	size_t len;
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, device, what);
+	snprintf(path, sizeof(path), SYSCTLS "/%s/conf/%s/%s", family, device, what);
 	if (lnt_file_read(path, 16, NULL, &now, &len) || now[0] == to || (from && now[0] != from))
 		return 0;
 	r = remember(run_dir, path, now[0], e);
-	return r ? r : lnt_file_write(path, text, e);
+	return r ? r : write_sysctl(path, text, e);
 }
 
 int lnt_forwarding_enable(
@@ -86,7 +102,7 @@ int lnt_forwarding_restore(const char *run_dir, struct lnt_err *e)
 		if (!value)
 			continue;
 		*value++ = '\0';
-		r = lnt_file_write(l, value, e);
+		r = write_sysctl(l, value, e);
 		if (r && r != -ENOENT && !first)
 			first = r;
 	}

@@ -144,6 +144,22 @@ config() { blob "$(manifest | jq -r '.config.digest')"; }
 	[[ $output == "linnet: open folder $LNT_DIR/nowhere: No such file or directory" ]]
 	run -2 "$LNT_BUILD/linnet" uninstall
 	[[ $output == usage:* ]]
+	run -2 "$LNT_BUILD/linnet" remove "$LNT_DIR"
+	[[ $output == usage:* ]]
+}
+
+@test "uninstall: the plugin goes, and nothing else" {
+	local dir=$LNT_DIR/clean-bin
+	mkdir "$dir"
+	echo other >"$dir/bridge"
+	"$LNT_BUILD/linnet" install "$dir"
+	echo half >"$dir/.linnet.new"
+	"$LNT_BUILD/linnet" uninstall "$dir"
+	[ "$(ls -A "$dir")" = bridge ]
+	# Again: there is nothing to do.
+	"$LNT_BUILD/linnet" uninstall "$dir"
+	run -1 "$LNT_BUILD/linnet" uninstall "$LNT_DIR/nowhere"
+	[[ $output == "linnet: open folder $LNT_DIR/nowhere: No such file or directory" ]]
 }
 
 @test "install: what cannot be written leaves the old plugin" {

@@ -188,7 +188,7 @@ node_status() {
 node_add() {
 	local d
 	d=$(node_dir "$1")
-	mkdir -p "$d"/{run,bpf,cni-conf} "$(node_cgroup "$1")"
+	mkdir -p "$d"/{bpf,cni-conf} "$(node_cgroup "$1")"
 	cp "$LNT_DIR/api/kubeconfig" "$d/kubeconfig"
 	plug "$1" "$(node_ip4 "$1")" "$(node_ip6 "$1")"
 	api POST /api/v1/nodes "$(node_object "$1")" >/dev/null
