@@ -66,7 +66,7 @@ skel      := $(patsubst %.bpf.c,$(B)/gen/%.skel.h,$(notdir $(bpf_src)))
 bins := $(if $(cni_src),$(B)/linnet) $(if $(wildcard agent/main.c),$(B)/linnetd) \
         $(if $(ctl_src),$(B)/linnetctl)
 
-.PHONY: all tests units install lint format version help clean
+.PHONY: all tests units install manifests lint format version help clean
 all: $(bins) ## build the three programs (default)
 tests: all $(units) $(tools) $(B)/tests/fuzz_policy ## build the test programs too
 units: $(units) ## build the unit tests
@@ -158,6 +158,10 @@ install: all ## install below $(DESTDIR)
 	install -D -m 0755 $(B)/linnet $(DESTDIR)$(CNIDIR)/linnet
 	install -D -m 0755 $(B)/linnetd $(DESTDIR)$(PREFIX)/sbin/linnetd
 	$(if $(ctl_src),install -D -m 0755 $(B)/linnetctl $(DESTDIR)$(PREFIX)/bin/linnetctl)
+
+manifests: ## join manifests/install.yaml from its parts
+	hack/manifest > manifests/install.yaml.new
+	mv manifests/install.yaml.new manifests/install.yaml
 
 c_files = $(shell git ls-files '*.c' '*.h')
 sh_files = $(shell git ls-files hack tests .ci | xargs grep -lE '^\#!.*(bash|/sh|bats)' 2>/dev/null)
