@@ -3,6 +3,7 @@
 #include "agent/people.h"
 #include "agent/agent.h"
 #include "agent/explain/monitor.h"
+#include "agent/explain/names.h"
 #include "agent/explain/pod_policies.h"
 #include "agent/explain/status.h"
 #include "agent/explain/trace.h"
@@ -15,7 +16,16 @@
 struct lnt_people {
 	struct lnt_ctl_server *server;
 	struct lnt_monitor *monitor;
+	struct lnt_directory *dir; /* NULL: to be made */
 };
+
+/* Kept as long as it is true: a long list asks for names many times. NULL: out of memory. */
+static const struct lnt_directory *directory(struct lnt_agent *a)
+{
+	if (!a->people->dir)
+		a->people->dir = lnt_directory_new(a->store, a->registry.eps, a->registry.n);
+	return a->people->dir;
+}
 
 static void get_policies(struct lnt_agent *a, struct lnt_ctl_conn *conn, const cJSON *req)
 {
@@ -37,15 +47,9 @@ static void get_policies(struct lnt_agent *a, struct lnt_ctl_conn *conn, const c
 		lnt_ctl_refuse(conn, "out of memory");
 }
 
-static void free_directory(struct lnt_directory **d)
-{
-	lnt_directory_free(*d);
-}
-
 static void get_trace(struct lnt_agent *a, struct lnt_ctl_conn *conn, const cJSON *req)
 {
-	_cleanup_(free_directory) struct lnt_directory *dir =
-		lnt_directory_new(a->store, a->registry.eps, a->registry.n);
+	const struct lnt_directory *dir = directory(a);
 	const char *from = lnt_json_str(req, "from"), *to = lnt_json_str(req, "to");
 	const cJSON *family = lnt_json_get(req, "family");
 	struct lnt_trace_env env = {
@@ -73,6 +77,26 @@ static void get_trace(struct lnt_agent *a, struct lnt_ctl_conn *conn, const cJSO
 		lnt_ctl_refuse(conn, e.msg);
 }
 
+static void get_names(struct lnt_agent *a, struct lnt_ctl_conn *conn, const cJSON *req)
+{
+	struct lnt_names_env env = {
+		.node_name = a->opt->node_name,
+		.st = a->store,
+		.dir = directory(a),
+		.services = a->services,
+		.compiled = lnt_policies_state(a->policies),
+	};
+	_cleanup_json_ cJSON *json = NULL;
+
+	if (!a->sync || !env.dir) {
+		lnt_ctl_refuse(conn, a->sync ? "out of memory" : a->why_not);
+		return;
+	}
+	env.source = lnt_source_maps(lnt_sync_maps(a->sync));
+	json = lnt_names_json(&env, req);
+	lnt_ctl_say(conn, json);
+}
+
 static void get_status(struct lnt_agent *a, struct lnt_ctl_conn *conn)
 {
 	_cleanup_json_ cJSON *json = lnt_status_json(a);
@@ -91,6 +115,8 @@ static void request(void *ctx, struct lnt_ctl_conn *conn, const cJSON *req)
 		lnt_monitor_listen(a->people->monitor, conn, req);
 	else if (!strcmp(what, "status"))
 		get_status(a, conn);
+	else if (!strcmp(what, "names"))
+		get_names(a, conn, req);
 	else if (!strcmp(what, "policies"))
 		get_policies(a, conn, req);
 	else if (!strcmp(what, "trace"))
@@ -120,8 +146,11 @@ int lnt_people_open(struct lnt_agent *a, struct lnt_err *e)
 
 void lnt_people_forget(struct lnt_agent *a)
 {
-	if (a->people && a->people->monitor)
+	if (!a->people)
+		return;
+	if (a->people->monitor)
 		lnt_monitor_forget(a->people->monitor);
+	lnt_directory_free(TAKE_PTR(a->people->dir));
 }
 
 void lnt_people_close(struct lnt_agent *a)
@@ -130,5 +159,6 @@ void lnt_people_close(struct lnt_agent *a)
 		return;
 	lnt_ctl_server_close(a->people->server);
 	lnt_monitor_close(a->people->monitor);
+	lnt_directory_free(a->people->dir);
 	free(TAKE_PTR(a->people));
 }

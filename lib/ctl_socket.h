@@ -16,6 +16,13 @@
  *       what the agent knows of itself (docs/linnetctl.md has the members)
  *   {"version":"0.1.0","abi":3,"node":"n","ready":true,"watches":[...],...}
  *
+ *   {"get":"names","addresses":["10.0.0.1"],"frontends":["10.96.0.1 80 6"],"rules":["123"],
+ *    "pods":["ns/name"]}
+ *       names for what somebody has read from the maps, and the addresses of pods; what has no
+ *       name is left out. A frontend is an address, a port and the protocol's number.
+ *   {"addresses":{"10.0.0.1":{"kind":"pod","name":"ns/name"}},"frontends":{"10.96.0.1 80 6":
+ *    "ns/service"},"rules":{"123":"ns/policy ingress[0]"},"pods":{"ns/name":["10.0.0.1"]}}
+ *
  *   {"get":"policies","pod":"ns/name"}
  *   {"pod":"ns/name","node":"n","audit":false,"ingressIsolated":true,"policies":[...],...}
  *

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What linnetctl's verbs share (ctl.h). */
 #include "agent/ctl/ctl.h"
+#include "lib/addr.h"
+#include "datapath/pins.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/unix_socket.h"
@@ -46,6 +48,43 @@ bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_c
 	}
 }
 
+const char *ctl_bpf_root(const struct ctl *c, const cJSON *agent)
+{
+	if (c->bpf_root)
+		return c->bpf_root;
+	return *ctl_text(agent, "bpfRoot") ? ctl_text(agent, "bpfRoot") : LNT_BPF_ROOT;
+}
+
+const char *ctl_find_bpf_root(struct ctl *c)
+{
+	if (!c->bpf_root && !c->status) {
+		c->quiet = true;
+		c->status = ctl_get(c, "status");
+		c->quiet = false;
+	}
+	return ctl_bpf_root(c, c->status);
+}
+
+int ctl_subverb(struct ctl *c, int argc, char **argv, const char *name,
+	int (*fn)(struct ctl *c, int argc, char **argv), const char *usage)
+{
+	bool help = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
+
+	if (argc > 1 && !strcmp(argv[1], name))
+		return fn(c, argc - 1, argv + 1);
+	fputs(usage, help ? stdout : stderr);
+	return help ? CTL_OK : CTL_FAILED;
+}
+
+void ctl_print_json(cJSON *json)
+{
+	char *text = cJSON_PrintUnformatted(json);
+
+	puts(text ? text : "");
+	cJSON_free(text);
+	cJSON_Delete(json);
+}
+
 bool ctl_options_only(struct ctl *c, int argc, char **argv, const char *usage, int *ret_code)
 {
 	static const struct option longs[] = {CTL_OPTIONS, {}};
@@ -76,8 +115,11 @@ bool ctl_ask(struct ctl *c, const cJSON *req)
 	int r = lnt_unix_connect(c->run_dir, LNT_CTL_SOCKET, 0, &fd);
 	size_t len = text ? strlen(text) : 0;
 
+	if (c->in)
+		fclose(TAKE_PTR(c->in));
 	if (r) {
-		say_absent(c, r);
+		if (!c->quiet)
+			say_absent(c, r);
 		return false;
 	}
 	if (text)

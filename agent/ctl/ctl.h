@@ -21,6 +21,8 @@ struct ctl {
 	const char *bpf_root; /* NULL: as the agent says, or the default */
 	bool json;	      /* -o json */
 	bool wide;	      /* -o wide */
+	bool quiet;	      /* an agent that is not there is nothing to be told */
+	cJSON *status;	      /* owned: the agent's, once ctl_find_bpf_root() has asked */
 	FILE *in;	      /* from the agent, once ctl_ask() has connected */
 	char *line;
 	size_t room;
@@ -32,6 +34,8 @@ struct ctl {
  */
 int ctl_monitor(struct ctl *c, int argc, char **argv);
 int ctl_policy(struct ctl *c, int argc, char **argv);
+int ctl_endpoint(struct ctl *c, int argc, char **argv);
+int ctl_flow(struct ctl *c, int argc, char **argv);
 int ctl_status(struct ctl *c, int argc, char **argv);
 int ctl_version(struct ctl *c, int argc, char **argv);
 
@@ -44,6 +48,19 @@ bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_c
 		"help", no_argument, NULL, 'h'                                               \
 	}
 #define CTL_SHORT "+o:r:b:h"
+
+/* Where linnet pins: as the option says, or @agent's status (NULL: none), or the default. */
+const char *ctl_bpf_root(const struct ctl *c, const cJSON *agent);
+
+/* The same, with the agent asked for it if that is needed; one that is not there says nothing. */
+const char *ctl_find_bpf_root(struct ctl *c);
+
+/* Of "VERB @name ...": runs @fn with the arguments from @name on, or tells the usage. */
+int ctl_subverb(struct ctl *c, int argc, char **argv, const char *name,
+	int (*fn)(struct ctl *c, int argc, char **argv), const char *usage);
+
+/* Prints @json as a line and frees it. */
+void ctl_print_json(cJSON *json);
 
 /* What a verb without arguments of its own does with its options. False: it is to end. */
 bool ctl_options_only(struct ctl *c, int argc, char **argv, const char *usage, int *ret_code);

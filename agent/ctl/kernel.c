@@ -99,7 +99,7 @@ static int compare_attachments(const void *pa, const void *pb)
 	return r ? r : strcmp(a->device, b->device);
 }
 
-int ctl_kernel_read(const char *bpf_root, struct lnt_err *e, struct ctl_kernel *ret_kernel)
+int ctl_kernel_read_programs(const char *bpf_root, struct lnt_err *e, struct ctl_kernel *ret_kernel)
 {
 	struct ctl_kernel *k = ret_kernel;
 	int r;
@@ -107,16 +107,24 @@ int ctl_kernel_read(const char *bpf_root, struct lnt_err *e, struct ctl_kernel *
 	*k = (struct ctl_kernel){};
 	r = each_pin(bpf_root, "progs", add_prog, k, e);
 	if (!r)
-		r = each_pin(bpf_root, "maps", add_map, k, e);
-	if (!r)
 		r = ctl_attachments_read(bpf_root, e, k);
 	if (k->n_progs)
 		qsort(k->progs, k->n_progs, sizeof(*k->progs), compare_progs);
-	if (k->n_maps)
-		qsort(k->maps, k->n_maps, sizeof(*k->maps), compare_maps);
 	if (k->n_attachments)
 		qsort(k->attachments, k->n_attachments, sizeof(*k->attachments),
 			compare_attachments);
+	return r;
+}
+
+int ctl_kernel_read(const char *bpf_root, struct lnt_err *e, struct ctl_kernel *ret_kernel)
+{
+	struct ctl_kernel *k = ret_kernel;
+	int r = ctl_kernel_read_programs(bpf_root, e, k);
+
+	if (!r)
+		r = each_pin(bpf_root, "maps", add_map, k, e);
+	if (k->n_maps)
+		qsort(k->maps, k->n_maps, sizeof(*k->maps), compare_maps);
 	return r;
 }
 

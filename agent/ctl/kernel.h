@@ -53,6 +53,9 @@ struct ctl_kernel {
  * Returns 0, or -ENOENT if nothing is pinned there, or another -errno. Clear it in any case.
  */
 int ctl_kernel_read(const char *bpf_root, struct lnt_err *e, struct ctl_kernel *ret_kernel);
+/* The same without maps. */
+int ctl_kernel_read_programs(
+	const char *bpf_root, struct lnt_err *e, struct ctl_kernel *ret_kernel);
 void ctl_kernel_clear(struct ctl_kernel *k);
 
 /* The attachment of @prog at a device whose hook begins with @hook, or at cgroups; NULL: none. */

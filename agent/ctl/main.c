@@ -9,6 +9,8 @@
 static const char usage[] =
 	"usage: linnetctl [--run-dir DIR] VERB [OPTION...]\n"
 	"  status         whether this node's linnet is well, and what it has\n"
+	"  endpoint list  this node's pods, and whether they are programmed\n"
+	"  flow list      connections that this node's programs know\n"
 	"  monitor        drops and verdicts as they happen\n"
 	"  policy get     what applies to a pod\n"
 	"  policy trace   whether policy allows a connection, and why\n"
@@ -23,6 +25,8 @@ static const struct verb {
 	const char *name;
 	int (*run)(struct ctl *c, int argc, char **argv);
 } verbs[] = {
+	{"endpoint", ctl_endpoint},
+	{"flow", ctl_flow},
 	{"monitor", ctl_monitor},
 	{"policy", ctl_policy},
 	{"status", ctl_status},
@@ -50,6 +54,7 @@ int main(int argc, char **argv)
 		if (c.in)
 			fclose(c.in);
 		free(c.line);
+		cJSON_Delete(c.status);
 		return code;
 	}
 	if (optind < argc)

@@ -3,7 +3,7 @@
 #include "agent/ctl/status.h"
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/table.h"
-#include "datapath/pins.h"
+#include "datapath/abi.h"
 #include "lib/json.h"
 #include "lib/version.h"
 
@@ -303,25 +303,18 @@ int ctl_status(struct ctl *c, int argc, char **argv)
 {
 	_cleanup_(ctl_found_clear) struct ctl_found f = {};
 	_cleanup_json_ cJSON *agent = NULL;
-	_cleanup_json_ cJSON *json = NULL;
-	_cleanup_free_ char *text = NULL;
 	int code;
 
 	if (!ctl_options_only(c, argc, argv, usage, &code))
 		return code;
 	f.agent = agent = ctl_get(c, "status");
-	f.bpf_root = c->bpf_root	      ? c->bpf_root
-		: *ctl_text(agent, "bpfRoot") ? ctl_text(agent, "bpfRoot")
-					      : LNT_BPF_ROOT;
+	f.bpf_root = ctl_bpf_root(c, agent);
 	ctl_status_find(&f, c->run_dir);
 	ctl_status_judge(&f);
-	if (c->json) {
-		json = ctl_status_json(&f);
-		text = cJSON_PrintUnformatted(json);
-		puts(text ? text : "");
-	} else {
+	if (c->json)
+		ctl_print_json(ctl_status_json(&f));
+	else
 		ctl_status_print(&f, c->wide);
-	}
 	if (!agent)
 		return CTL_ABSENT;
 	return cJSON_GetArraySize(f.problems) ? CTL_DENIED : CTL_OK;

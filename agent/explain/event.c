@@ -189,23 +189,15 @@ static bool has_ports(uint8_t proto)
 static cJSON *end_json(const struct lnt_told *told, const struct in6_addr *addr, __be16 port,
 	const struct lnt_who *who)
 {
-	static const char *const kinds[] = {
-		[LNT_WHO_WORLD] = "world",
-		[LNT_WHO_POD] = "pod",
-		[LNT_WHO_CONTAINER] = "container",
-		[LNT_WHO_NODE] = "node",
-	};
 	cJSON *json = cJSON_CreateObject();
-	char text[LNT_ADDRSTRLEN], name[LNT_POLICY_NAME_STRLEN];
+	char text[LNT_ADDRSTRLEN], name[LNT_WHO_STRLEN];
 
 	cJSON_AddStringToObject(json, "address", lnt_addr_str(addr, text));
 	if (has_ports(told->ev.key.proto))
 		cJSON_AddNumberToObject(json, "port", ntohs(port));
-	cJSON_AddStringToObject(json, "kind", kinds[who->kind]);
-	if (who->kind == LNT_WHO_WORLD)
-		return json;
-	snprintf(name, sizeof(name), "%s%s%s", who->ns, who->ns[0] ? "/" : "", who->name);
-	cJSON_AddStringToObject(json, "name", name);
+	cJSON_AddStringToObject(json, "kind", lnt_who_kind_text(who->kind));
+	if (who->kind != LNT_WHO_WORLD)
+		cJSON_AddStringToObject(json, "name", lnt_who_text(who, name));
 	return json;
 }
 

@@ -132,3 +132,21 @@ bool lnt_who_is(const struct lnt_who *who, const char *pod)
 	n = strlen(who->ns);
 	return !strncmp(pod, who->ns, n) && pod[n] == '/' && !strcmp(pod + n + 1, who->name);
 }
+
+const char *lnt_who_kind_text(enum lnt_who_kind kind)
+{
+	static const char *const texts[] = {
+		[LNT_WHO_WORLD] = "world",
+		[LNT_WHO_POD] = "pod",
+		[LNT_WHO_CONTAINER] = "container",
+		[LNT_WHO_NODE] = "node",
+	};
+
+	return texts[kind];
+}
+
+const char *lnt_who_text(const struct lnt_who *who, char ret_text[static LNT_WHO_STRLEN])
+{
+	snprintf(ret_text, LNT_WHO_STRLEN, "%s%s%s", who->ns, *who->ns ? "/" : "", who->name);
+	return ret_text;
+}

@@ -32,5 +32,12 @@ void lnt_directory_free(struct lnt_directory *d);
 
 struct lnt_who lnt_directory_find(const struct lnt_directory *d, const struct in6_addr *addr);
 
+/* "world", "pod", "container", "node". */
+const char *lnt_who_kind_text(enum lnt_who_kind kind);
+
+/* "namespace/pod", or the name of what has no namespace. Returns @ret_text. */
+#define LNT_WHO_STRLEN (2 * LNT_K8S_NAME_MAX)
+const char *lnt_who_text(const struct lnt_who *who, char ret_text[static LNT_WHO_STRLEN]);
+
 /* Whether @who is the pod "ns/name". */
 bool lnt_who_is(const struct lnt_who *who, const char *pod);

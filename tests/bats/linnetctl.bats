@@ -43,6 +43,40 @@ json() {
 json_is() { # NODE FILTER ARGUMENT...: the filter says true
 	[ "$(json "$@")" = true ] || fail "not $2 in: $(<"$LNT_DIR/json")"
 }
+
+closed_server() { # nobody may talk to it
+	apply <<-EOF
+		apiVersion: networking.k8s.io/v1
+		kind: NetworkPolicy
+		metadata: {name: closed, namespace: red}
+		spec: {podSelector: {matchLabels: {app: server}}, policyTypes: [Ingress]}
+	EOF
+}
+
+allow_80() {
+	apply <<-EOF
+		apiVersion: networking.k8s.io/v1
+		kind: NetworkPolicy
+		metadata: {name: web, namespace: red}
+		spec:
+		  podSelector: {matchLabels: {app: server}}
+		  ingress: [{ports: [{port: 80}]}]
+	EOF
+}
+
+shop() {
+	apply <<-EOF
+		apiVersion: v1
+		kind: Service
+		metadata: {name: shop, namespace: red}
+		spec:
+		  type: NodePort
+		  ipFamilyPolicy: RequireDualStack
+		  selector: {app: server}
+		  ports: [{name: http, port: 8080, targetPort: 80, nodePort: 30080}]
+	EOF
+}
+
 problems() { json "$1" '[.problems[].problem] | unique | join(" ")' status; }
 problems_are() { [ "$(problems "$1")" = "$2" ] || fail "on $1: $(problems "$1")"; }
 
@@ -101,6 +135,125 @@ problems_are() { [ "$(problems "$1")" = "$2" ] || fail "on $1: $(problems "$1")"
 	[[ $output == *'nothing-pinned: '* ]]
 	agent_start n1
 	run -0 ctl n1 status
+}
+
+# --- endpoint list --------------------------------------------------------------------------------
+
+# endpoint NODE POD FILTER
+endpoint_is() {
+	json_is "$1" ".endpoints | map(select(.namespace + \"/\" + .name == \"$2\")) | .[0] | $3" endpoint list
+}
+
+@test "endpoint list: the pods of this node, with and without isolation" {
+	run -0 ctl n1 endpoint list
+	[[ ${lines[0]} =~ ^NAMESPACE\ +NAME\ +ADDRESSES\ +DEVICE\ +STATE\ +INGRESS\ +EGRESS$ ]]
+	[ ${#lines[@]} = 3 ]
+	grep -qE "^red +near +$(pod_ip red/near 4),$(pod_ip red/near 6) +lnt[0-9a-z]+ +ready +open +open$" <<<"$output"
+	closed_server
+	wait_until 5 endpoint_is n1 red/server '.ingress == "isolated" and .egress == "open"'
+	endpoint_is n1 red/near '.ingress == "open" and .state == "ready" and (.addresses | length) == 2'
+	run -0 ctl n1 endpoint list -n blue
+	[ ${#lines[@]} = 1 ]
+	run -0 ctl n2 endpoint list -n blue -o wide
+	[[ ${lines[0]} == *CONTAINER && ${lines[1]} == "blue "*"$(cat "$(pod_dir blue/far)/id")" ]]
+	run -2 ctl n1 endpoint
+	run -2 ctl n1 endpoint show
+	run -0 ctl n1 endpoint --help
+}
+
+@test "endpoint list: a pod that is not programmed, or whose program somebody took, is told apart" {
+	local device
+	device=$(json n1 '.endpoints[] | select(.name == "near").device' endpoint list)
+	ip netns exec "${LNT_PREFIX}n1" tc filter del dev "$device" ingress
+	endpoint_is n1 red/near '.state == "no-program"'
+	endpoint_is n1 red/server '.state == "ready"'
+	agent_stop n1
+	agent_start n1
+	endpoint_is n1 red/near '.state == "ready"'
+	pod_add n1 red/extra
+	endpoint_is n1 red/extra '.state == "ready"'
+	api DELETE "$(pod_path red/extra)?gracePeriodSeconds=0" >/dev/null
+	wait_until 5 endpoint_is n1 red/extra '.state == "not-programmed"'
+	problems_are n1 not-programmed
+	pod_stop red/extra
+	problems_are n1 ''
+	# It asks no agent.
+	agent_kill n1
+	run -0 ctl n1 endpoint list --bpf-root "$(node_dir n1)/bpf"
+	[[ $output == *' ready '* && $output != *not-programmed* ]]
+	agent_start n1
+}
+
+# --- flow list ------------------------------------------------------------------------------------
+
+@test "flow list: connections with their pods, services and rules, and what filters leave of them" {
+	local node4 server far4 near4
+	server=$(pod_ip red/server 4) far4=$(pod_ip blue/far 4) near4=$(pod_ip red/near 4) node4=$(node_ip4 n1)
+	shop
+	allow_80
+	wait_until 5 probe net tcp "$node4" 30080
+	stream_start pods red/near "$server" 80
+	stream_start nodes blue/far "$server" 80
+	stream_start world net "$node4" 30080
+	run -0 ctl n1 flow list --port 80
+	grep -qE '^TCP +red/near:[0-9]+ +red/server:80 +<none> +allow +open +0s +[0-9]+ ' <<<"$output"
+	grep -qE '^TCP +blue/far:[0-9]+ +red/server:80 +<none> +allow +open +' <<<"$output"
+	grep -qE '^TCP +203.0.113.10:[0-9]+ +red/shop:30080 \(service\) +red/server:80 +allow +open' <<<"$output"
+	run -0 ctl n1 flow list --pod blue/far --port 80
+	[[ $output == *blue/far* && $output != *red/near* && $output != *203.0.113* ]]
+	run -0 ctl n1 flow list --pod red/near -o wide
+	[[ $output == *"red/web ingress[0]" && $output != *blue/far* ]]
+	run -0 ctl n1 flow list --address 203.0.113.0/24 --proto tcp --replies --numeric
+	[[ $output == *"203.0.113.10:"*"$node4:30080"*"$server:80"* && $output != *"$far4"* ]]
+	run -0 ctl n1 flow list --proto udp
+	[ ${#lines[@]} = 1 ]
+	json_is n1 ".leftOut == 0 and (.flows | map(select(.source.name == \"blue/far\" and .state == \"open\"))[0] |
+		.source.address == \"$far4\" and .destination == {address: \"$server\", port: 80, kind: \"pod\",
+			name: \"red/server\"} and .verdict == \"allow\" and .rule == \"red/web ingress[0]\" and .current and
+		.packets > 0 and .seen == \"from-node\")" flow list --address "$far4" --address "$near4"
+	json_is n1 '(.flows | length) == 1 and .leftOut >= 2' flow list --limit 1
+	# A policy reaches connections that are up.
+	no_policies
+	closed_server
+	wait_until 5 flows_drop n1
+	run -0 ctl n1 flow list --drops --pod red/server
+	[[ $output == *'drop: policy-ingress'* ]]
+	stream_end pods
+	stream_end nodes
+	stream_end world
+}
+
+flows_drop() { [ "$(json "$1" '.flows | length' flow list --drops)" -ge 3 ]; }
+
+@test "flow list: without an agent there are no names, and exit code 3; --numeric asks none" {
+	reaches red/near tcp red/server 80
+	agent_kill n1
+	run -3 ctl n1 flow list --bpf-root "$(node_dir n1)/bpf" --pod red/server
+	[[ $output == *'flows are shown without names'*"$(pod_ip red/server 4):80"* ]]
+	run -0 ctl n1 flow list --bpf-root "$(node_dir n1)/bpf" --pod red/server --numeric
+	agent_start n1
+	run -2 ctl n1 flow list --bpf-root "$LNT_DIR"
+	[[ $output == *'open map'* || $output == *'read '* ]]
+}
+
+@test "flow list: what is no filter is an error that says why" {
+	local args want
+	while IFS='|' read -r args want; do
+		# shellcheck disable=SC2086 # words
+		run -2 ctl n1 flow list $args
+		[[ $output == *"$want"* ]] || fail "$args: $output"
+	done <<-EOF
+		--pod red|'red' is not NAMESPACE/NAME
+		--pod red/none|there is no pod red/none
+		--address 10.0.0|'10.0.0' is no address or prefix
+		--address 10.0.0.0/33|no address or prefix
+		--port 70000|'70000' is no number up to 65535
+		--port -1|is no number
+		--proto 300|'300' is no protocol
+		--limit x|'x' is no number
+		--nonsense|usage:
+		more|usage:
+	EOF
 }
 
 @test "version: one for all programs, the metric and linnetd" {
