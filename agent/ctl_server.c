@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNS_MAX 32
-#define QUEUE_MAX (1024 * 1024) /* bytes that wait for a client to read */
+#define CONNS_MAX  32
+#define QUEUE_MAX  (1024 * 1024) /* bytes that wait for a client to read */
+#define FEED_BELOW (64 * 1024)	 /* bytes that may wait when the next portion is made */
 
 struct lnt_ctl_server {
 	uv_pipe_t pipe;
 	uv_timer_t timer; /* looks for clients that are stuck, while there are any */
+	uv_idle_t feeder; /* makes portions, while somebody has room for one */
 	struct lnt_ctl_handler handler;
 	struct lnt_ctl_conn *conns;
 	unsigned n, open; /* connections; handles that are not closed yet */
@@ -27,7 +29,10 @@ struct lnt_ctl_conn {
 	struct lnt_ctl_server *server; /* NULL: nobody is to be told of it any more */
 	struct lnt_ctl_conn *next;
 	struct lnt_lines lines;
-	uint64_t full_since; /* ms of the loop, 0: there is room */
+	uint64_t full_since;				    /* ms of the loop, 0: there is room */
+	bool (*feed)(void *ctx, struct lnt_ctl_conn *conn); /* NULL: there is nothing to feed */
+	void (*feed_end)(void *ctx);
+	void *feed_ctx;
 };
 
 struct line {
@@ -43,6 +48,14 @@ static void conn_closed(uv_handle_t *h)
 	free(c);
 }
 
+static void end_feed(struct lnt_ctl_conn *c)
+{
+	if (!c->feed)
+		return;
+	c->feed = NULL;
+	c->feed_end(c->feed_ctx);
+}
+
 static void conn_close(struct lnt_ctl_conn *c)
 {
 	struct lnt_ctl_server *s = TAKE_PTR(c->server);
@@ -50,6 +63,7 @@ static void conn_close(struct lnt_ctl_conn *c)
 
 	if (!s)
 		return;
+	end_feed(c);
 	for (p = &s->conns; *p != c; p = &(*p)->next)
 		;
 	*p = c->next;
@@ -59,6 +73,47 @@ static void conn_close(struct lnt_ctl_conn *c)
 	uv_close((uv_handle_t *)&c->pipe, conn_closed);
 }
 
+static size_t waiting(const struct lnt_ctl_conn *c)
+{
+	return uv_stream_get_write_queue_size((const uv_stream_t *)&c->pipe);
+}
+
+/* A portion for each who has room; nobody: whoever reads starts it again. */
+static void feed(uv_idle_t *idle)
+{
+	struct lnt_ctl_server *s = idle->data;
+	struct lnt_ctl_conn *next;
+	bool fed = false;
+
+	for (struct lnt_ctl_conn *c = s->conns; c; c = next) {
+		next = c->next;
+		if (!c->feed)
+			continue;
+		if (waiting(c) >= FEED_BELOW) {
+			if (!c->full_since)
+				c->full_since = uv_now(idle->loop);
+			continue;
+		}
+		fed = true;
+		if (!c->feed(c->feed_ctx, c))
+			end_feed(c);
+	}
+	if (!fed)
+		uv_idle_stop(idle);
+}
+
+bool lnt_ctl_feed(struct lnt_ctl_conn *c, bool (*next)(void *ctx, struct lnt_ctl_conn *conn),
+	void (*end)(void *ctx), void *ctx)
+{
+	if (!c->server || c->feed)
+		return false;
+	c->feed = next;
+	c->feed_end = end;
+	c->feed_ctx = ctx;
+	uv_idle_start(&c->server->feeder, feed);
+	return true;
+}
+
 static void written(uv_write_t *w, int status)
 {
 	struct lnt_ctl_conn *c = w->handle->data;
@@ -66,6 +121,8 @@ static void written(uv_write_t *w, int status)
 	free(w->data);
 	if (!status)
 		c->full_since = 0;
+	if (!status && c->server && c->feed)
+		uv_idle_start(&c->server->feeder, feed);
 	/* The reader sees the end of the connection too. */
 	if (status < 0 && status != UV_ECANCELED)
 		log_debug("answer: %s", uv_strerror(status));
@@ -73,7 +130,7 @@ static void written(uv_write_t *w, int status)
 
 static bool has_room(struct lnt_ctl_conn *c, size_t len)
 {
-	if (uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) + len <= QUEUE_MAX)
+	if (waiting(c) + len <= QUEUE_MAX)
 		return true;
 	if (!c->full_since)
 		c->full_since = uv_now(c->pipe.loop);
@@ -204,6 +261,7 @@ void lnt_ctl_server_close(struct lnt_ctl_server *s)
 		conn_close(s->conns);
 	uv_close((uv_handle_t *)&s->pipe, handle_closed);
 	uv_close((uv_handle_t *)&s->timer, handle_closed);
+	uv_close((uv_handle_t *)&s->feeder, handle_closed);
 }
 
 int lnt_ctl_server_new(uv_loop_t *loop, const char *run_dir, const struct lnt_ctl_handler *handler,
@@ -215,10 +273,11 @@ int lnt_ctl_server_new(uv_loop_t *loop, const char *run_dir, const struct lnt_ct
 	if (!s)
 		return lnt_err_sys(e, -ENOMEM, "open the socket for people");
 	s->handler = *handler;
-	s->open = 2;
+	s->open = 3;
 	uv_pipe_init(loop, &s->pipe, 0);
 	uv_timer_init(loop, &s->timer);
-	s->pipe.data = s->timer.data = s;
+	uv_idle_init(loop, &s->feeder);
+	s->pipe.data = s->timer.data = s->feeder.data = s;
 	r = lnt_line_listen(&s->pipe, run_dir, LNT_CTL_SOCKET, connected, e);
 	if (r)
 		lnt_ctl_server_close(s);

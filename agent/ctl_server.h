@@ -35,6 +35,16 @@ bool lnt_ctl_say(struct lnt_ctl_conn *conn, const cJSON *json);
 /* The same for the text of a line, without its end. */
 bool lnt_ctl_say_text(struct lnt_ctl_conn *conn, const char *line);
 
+/*
+ * An answer of many lines, in portions: calls @next between other work of the loop, whenever the
+ * client has read most of what there is for it, until it returns false; then, or when the
+ * connection goes, @end, which takes @ctx. A portion should take a millisecond at most and be some
+ * tens of KiB. One at a time for a connection: false, and nothing is called, while there is another
+ * or if the connection is gone.
+ */
+bool lnt_ctl_feed(struct lnt_ctl_conn *conn, bool (*next)(void *ctx, struct lnt_ctl_conn *conn),
+	void (*end)(void *ctx), void *ctx);
+
 /* {"error":"..."} */
 void lnt_ctl_refuse(struct lnt_ctl_conn *conn, const char *why);
 

@@ -2,6 +2,7 @@
 /* Requests of people.h, and who answers them. */
 #include "agent/people.h"
 #include "agent/agent.h"
+#include "agent/explain/lists.h"
 #include "agent/explain/monitor.h"
 #include "agent/explain/names.h"
 #include "agent/explain/pod_policies.h"
@@ -115,6 +116,8 @@ static void request(void *ctx, struct lnt_ctl_conn *conn, const cJSON *req)
 		lnt_monitor_listen(a->people->monitor, conn, req);
 	else if (!strcmp(what, "status"))
 		get_status(a, conn);
+	else if (!strcmp(what, "list"))
+		lnt_list_tell(a, conn, req);
 	else if (!strcmp(what, "names"))
 		get_names(a, conn, req);
 	else if (!strcmp(what, "policies"))

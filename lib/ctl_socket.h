@@ -23,6 +23,11 @@
  *   {"addresses":{"10.0.0.1":{"kind":"pod","name":"ns/name"}},"frontends":{"10.96.0.1 80 6":
  *    "ns/service"},"rules":{"123":"ns/policy ingress[0]"},"pods":{"ns/name":["10.0.0.1"]}}
  *
+ *   {"get":"list","of":"services","namespace":"ns"}      or "policies"; of all without a namespace
+ *       a line an object, sorted, and how many there were
+ *   {"namespace":"ns","name":"web","type":"ClusterIP","frontends":[...],...}
+ *   {"end":1}
+ *
  *   {"get":"policies","pod":"ns/name"}
  *   {"pod":"ns/name","node":"n","audit":false,"ingressIsolated":true,"policies":[...],...}
  *

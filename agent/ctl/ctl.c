@@ -65,6 +65,75 @@ const char *ctl_find_bpf_root(struct ctl *c)
 	return ctl_bpf_root(c, c->status);
 }
 
+bool ctl_options_namespace(
+	struct ctl *c, int argc, char **argv, const char *usage, const char **ret_ns, int *ret_code)
+{
+	static const struct option longs[] = {
+		{"namespace", required_argument, NULL, 'n'},
+		CTL_OPTIONS,
+		{},
+	};
+	int opt;
+
+	*ret_ns = NULL;
+	while ((opt = getopt_long(argc, argv, CTL_SHORT "n:", longs, NULL)) != -1) {
+		if (opt == 'n')
+			*ret_ns = optarg;
+		else if (!ctl_option(c, opt, optarg, usage, ret_code))
+			return false;
+	}
+	if (optind == argc)
+		return true;
+	fputs(usage, stderr);
+	*ret_code = CTL_FAILED;
+	return false;
+}
+
+static void print_member(const cJSON *object, bool first)
+{
+	char *text = cJSON_PrintUnformatted(object);
+
+	printf("%s%s", first ? "" : ",", text ? text : "null");
+	cJSON_free(text);
+}
+
+int ctl_list(struct ctl *c, const char *of, const char *ns, void (*fn)(void *ctx, cJSON *object),
+	void *ctx)
+{
+	_cleanup_json_ cJSON *req = cJSON_CreateObject();
+	bool first = true;
+	cJSON *json;
+
+	cJSON_AddStringToObject(req, "get", "list");
+	cJSON_AddStringToObject(req, "of", of);
+	if (ns)
+		cJSON_AddStringToObject(req, "namespace", ns);
+	if (!ctl_ask(c, req))
+		return CTL_ABSENT;
+	while (ctl_read(c, &json)) {
+		_cleanup_json_ cJSON *object = json;
+
+		if (!object)
+			return CTL_FAILED;
+		if (lnt_json_get(object, "end")) {
+			if (c->json && first)
+				printf("{\"%s\":[", of);
+			if (c->json)
+				puts("]}");
+			return CTL_OK;
+		}
+		fn(ctx, object);
+		if (!c->json)
+			continue;
+		if (first)
+			printf("{\"%s\":[", of);
+		print_member(object, first);
+		first = false;
+	}
+	fputs("linnetctl: the agent has hung up: this is not all\n", stderr);
+	return CTL_ABSENT;
+}
+
 int ctl_subverb(struct ctl *c, int argc, char **argv, const char *name,
 	int (*fn)(struct ctl *c, int argc, char **argv), const char *usage)
 {

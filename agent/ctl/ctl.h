@@ -34,8 +34,10 @@ struct ctl {
  */
 int ctl_monitor(struct ctl *c, int argc, char **argv);
 int ctl_policy(struct ctl *c, int argc, char **argv);
+int ctl_policy_list(struct ctl *c, int argc, char **argv);
 int ctl_endpoint(struct ctl *c, int argc, char **argv);
 int ctl_flow(struct ctl *c, int argc, char **argv);
+int ctl_service(struct ctl *c, int argc, char **argv);
 int ctl_status(struct ctl *c, int argc, char **argv);
 int ctl_version(struct ctl *c, int argc, char **argv);
 
@@ -54,6 +56,18 @@ const char *ctl_bpf_root(const struct ctl *c, const cJSON *agent);
 
 /* The same, with the agent asked for it if that is needed; one that is not there says nothing. */
 const char *ctl_find_bpf_root(struct ctl *c);
+
+/*
+ * Lists "services" or "policies", of @ns unless NULL: @fn for each, in order; with -o json it is
+ * not told but printed, in one document {"@of": [...]}, after @fn has added to it. Returns the exit
+ * code.
+ */
+int ctl_list(struct ctl *c, const char *of, const char *ns, void (*fn)(void *ctx, cJSON *object),
+	void *ctx);
+
+/* -n NAMESPACE and the options that all have, for a verb without others. False: it is to end. */
+bool ctl_options_namespace(struct ctl *c, int argc, char **argv, const char *usage,
+	const char **ret_ns, int *ret_code);
 
 /* Of "VERB @name ...": runs @fn with the arguments from @name on, or tells the usage. */
 int ctl_subverb(struct ctl *c, int argc, char **argv, const char *name,

@@ -11,7 +11,6 @@
 #include "lib/json.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <string.h>
 
 static const char usage[] =
@@ -201,26 +200,13 @@ static void print(const struct ctl *c, const struct view *v, const char *ns)
 
 static int list(struct ctl *c, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"namespace", required_argument, NULL, 'n'},
-		CTL_OPTIONS,
-		{},
-	};
 	_cleanup_(view_clear) struct view v = {};
-	const char *ns = NULL;
 	struct lnt_err e = {};
-	int opt, code;
+	const char *ns;
+	int code;
 
-	while ((opt = getopt_long(argc, argv, CTL_SHORT "n:", longs, NULL)) != -1) {
-		if (opt == 'n')
-			ns = optarg;
-		else if (!ctl_option(c, opt, optarg, usage, &code))
-			return code;
-	}
-	if (optind < argc) {
-		fputs(usage, stderr);
-		return CTL_FAILED;
-	}
+	if (!ctl_options_namespace(c, argc, argv, usage, &ns, &code))
+		return code;
 	if (look(&v, c->run_dir, ctl_find_bpf_root(c), &e)) {
 		fprintf(stderr, "linnetctl: %s\n", e.msg);
 		return CTL_FAILED;

@@ -6,7 +6,6 @@
 #include "agent/ctl/flow.h"
 #include "agent/ctl/kernel.h"
 #include "agent/ctl/table.h"
-#include "datapath/pins.h"
 #include "lib/endpoint.h"
 #include "lib/json.h"
 
@@ -173,19 +172,12 @@ static bool take(void *ctx, const void *key, const void *value)
 static int read_epoch(const char *bpf_root, struct lnt_err *e, uint32_t *ret_epoch)
 {
 	struct lnt_state state = {};
-	_cleanup_close_ int fd = -1;
-	char path[PATH_MAX];
+	_cleanup_close_ int fd = ctl_map_open(bpf_root, "state");
 	uint32_t zero = 0;
-	int r = lnt_pin_path(bpf_root, "maps", "state", path);
+	int r = fd < 0 ? fd : bpf_map_lookup_elem(fd, &zero, &state);
 
-	if (!r)
-		fd = bpf_obj_get(path);
-	if (!r && fd < 0)
-		r = fd;
-	if (!r)
-		r = bpf_map_lookup_elem(fd, &zero, &state);
 	*ret_epoch = state.epoch;
-	return r ? lnt_err_sys(e, r, "read %s", path) : 0;
+	return r ? lnt_err_sys(e, r, "read the programs' state below %s", bpf_root) : 0;
 }
 
 /* By protocol, then by both ends: what belongs together stands together. */

@@ -62,6 +62,9 @@ void ctl_kernel_clear(struct ctl_kernel *k);
 const struct ctl_attachment *ctl_kernel_find(
 	const struct ctl_kernel *k, const char *prog, const char *device);
 
+/* Opens a pinned map, which the caller closes. Returns a descriptor or -errno. */
+int ctl_map_open(const char *bpf_root, const char *map);
+
 /*
  * Calls @fn for each entry of a pinned hash or LPM trie, until it returns false; NULL: counts only.
  * Entries that come or go meanwhile may be missed, none is told of twice that stays. Returns 0 or

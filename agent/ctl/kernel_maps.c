@@ -72,15 +72,19 @@ static int walk(int fd, const struct bpf_map_info *info,
 	return r == -ENOENT ? 0 : r;
 }
 
+int ctl_map_open(const char *bpf_root, const char *map)
+{
+	char path[PATH_MAX];
+	int r = lnt_pin_path(bpf_root, "maps", map, path);
+
+	return r ? r : bpf_obj_get(path);
+}
+
 static int open_map(const char *bpf_root, const char *map, struct bpf_map_info *ret_info)
 {
 	__u32 len = sizeof(*ret_info);
-	char path[PATH_MAX];
-	int fd, r = lnt_pin_path(bpf_root, "maps", map, path);
+	int r, fd = ctl_map_open(bpf_root, map);
 
-	if (r)
-		return r;
-	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return fd;
 	memset(ret_info, 0, sizeof(*ret_info));

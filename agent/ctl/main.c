@@ -12,8 +12,10 @@ static const char usage[] =
 	"  endpoint list  this node's pods, and whether they are programmed\n"
 	"  flow list      connections that this node's programs know\n"
 	"  monitor        drops and verdicts as they happen\n"
+	"  policy list    the cluster's policies, and how many pods here they select\n"
 	"  policy get     what applies to a pod\n"
 	"  policy trace   whether policy allows a connection, and why\n"
+	"  service list   the cluster's services, and whether this node serves them\n"
 	"  version        of linnetctl and of the agent\n"
 	"Every verb has --help, -o json, and\n"
 	"  --run-dir DIR    where the agent's socket is (/run/linnet)\n"
@@ -29,6 +31,7 @@ static const struct verb {
 	{"flow", ctl_flow},
 	{"monitor", ctl_monitor},
 	{"policy", ctl_policy},
+	{"service", ctl_service},
 	{"status", ctl_status},
 	{"version", ctl_version},
 };

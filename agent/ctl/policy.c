@@ -8,8 +8,10 @@
 #include <string.h>
 
 static const char usage[] =
-	"usage: linnetctl policy get NAMESPACE/POD [-o json]\n"
+	"usage: linnetctl policy list [-n NAMESPACE] [-o json|wide]\n"
+	"       linnetctl policy get NAMESPACE/POD [-o json]\n"
 	"       linnetctl policy trace --from WHO --to WHO:PORT[/PROTOCOL] [-4 | -6] [-o json]\n"
+	"list: the cluster's policies, and how many pods of this node they select.\n"
 	"get: the policies of a pod in the order in which they are asked, and their rules.\n"
 	"trace: whether policy allows a connection, and by which rule; exits 0 if it does, 1 if "
 	"it\n"
@@ -273,6 +275,8 @@ static int trace(struct ctl *c, int argc, char **argv)
 
 int ctl_policy(struct ctl *c, int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "list"))
+		return ctl_policy_list(c, argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "get"))
 		return get(c, argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "trace"))

@@ -256,6 +256,155 @@ flows_drop() { [ "$(json "$1" '.flows | length' flow list --drops)" -ge 3 ]; }
 	EOF
 }
 
+# --- service list and policy list -----------------------------------------------------------------
+
+service_is() { # NODE NAMESPACE/NAME FILTER
+	json_is "$1" ".services | map(select(.namespace + \"/\" + .name == \"$2\")) | .[0] | $3" service list
+}
+
+@test "service list: addresses, ports, endpoints, and whether the maps have it" {
+	shop
+	wait_until 5 service_is n1 red/shop '.state == "ready"'
+	run -0 ctl n1 service list -n red
+	[[ ${lines[0]} =~ ^NAMESPACE\ +NAME\ +TYPE\ +CLUSTER-IP\ +EXTERNAL-IP\ +PORT\(S\)\ +ENDPOINTS\ +STATE$ ]]
+	[ ${#lines[@]} = 2 ]
+	grep -qE '^red +shop +NodePort +10\.96\.[0-9.]+,fd00:96::[0-9a-f]+ +<none> +8080:30080/TCP +2/2 +ready$' <<<"$output"
+	service_is n2 red/shop '.endpoints == {ready: 2, serving: 0, total: 2} and .forwarding == "snat" and
+		([.frontends[] | .programmed] | unique) == [true] and
+		(.frontends | map(select(.as == "NodePort") | [.address, .port])) ==
+			[["127.0.0.1", 30080], ["172.31.0.12", 30080], ["fd31::12", 30080]]'
+	service_is n1 default/kubernetes '.type == "ClusterIP"'
+}
+
+@test "service list: without endpoints, headless, of another name, another's address" {
+	apply <<-EOF
+		apiVersion: v1
+		kind: Service
+		metadata: {name: empty, namespace: red}
+		spec: {externalIPs: [198.51.100.1], selector: {app: nobody}, ports: [{port: 80}]}
+		---
+		apiVersion: v1
+		kind: Service
+		metadata: {name: later, namespace: red}
+		spec: {externalIPs: [198.51.100.1], selector: {app: server}, ports: [{port: 80}]}
+		---
+		apiVersion: v1
+		kind: Service
+		metadata: {name: headless, namespace: red}
+		spec: {clusterIP: None, selector: {app: server}, ports: [{port: 80}]}
+		---
+		apiVersion: v1
+		kind: Service
+		metadata: {name: elsewhere, namespace: red}
+		spec: {type: ExternalName, externalName: example.com}
+	EOF
+	wait_until 5 service_is n1 red/later '.state == "taken" and (.frontends | map(.takenBy // empty)) == ["red/empty"]'
+	wait_until 5 service_is n1 red/empty '.state == "no-endpoints"'
+	service_is n1 red/headless '.state == "headless" and .frontends == []'
+	service_is n1 red/elsewhere '.state == "external-name"'
+}
+
+# The kernel is asked: what somebody takes out of the map is missed.
+@test "service list: what is not in the maps is told" {
+	local ip hex
+	shop
+	wait_until 5 service_is n1 red/shop '.state == "ready"'
+	ip=$(kc -n red get service shop -o 'jsonpath={.spec.clusterIPs[0]}')
+	hex=$(tr . '\n' <<<"$ip" | xargs printf '%02x ')
+	# shellcheck disable=SC2086 # a byte a word
+	bpftool map delete pinned "$(echo "$(node_dir n1)"/bpf/linnet/*/maps/services)" \
+		key hex 0 0 0 0 0 0 0 0 0 0 ff ff $hex 1f 90 06 00
+	service_is n1 red/shop '.state == "partly 4/5"'
+	agent_stop n1
+	agent_start n1
+	wait_until 5 service_is n1 red/shop '.state == "ready"'
+}
+
+policy_is() { # NODE NAMESPACE/NAME FILTER
+	json_is "$1" ".policies | map(select(.namespace + \"/\" + .name == \"$2\")) | .[0] | $3" policy list
+}
+
+@test "policy list: NetworkPolicies and ClusterNetworkPolicies, with the pods here that they select" {
+	allow_80
+	apply <<-EOF
+		apiVersion: policy.networking.k8s.io/v1alpha2
+		kind: ClusterNetworkPolicy
+		metadata: {name: adm}
+		spec:
+		  tier: Admin
+		  priority: 10
+		  subject: {namespaces: {matchLabels: {team: red}}}
+		  egress: [{name: no-world, action: Deny, to: [{networks: [203.0.113.0/24]}]}]
+	EOF
+	wait_until 5 policy_is n1 /adm '.podsHere == 2'
+	wait_until 5 policy_is n1 red/web '.podsHere == 1'
+	run -0 ctl n1 policy list
+	[[ ${lines[0]} =~ ^NAMESPACE\ +NAME\ +TIER\ +PRIORITY\ +DIRECTIONS\ +RULES\ +PODS\ +STATE$ ]]
+	[[ ${lines[1]} =~ ^\<none\>\ +adm\ +admin\ +10\ +egress\ +1\ +2\ +ready$ ]]
+	[[ ${lines[2]} =~ ^red\ +web\ +network\ +\<none\>\ +ingress\ +1\ +1\ +ready$ ]]
+	policy_is n2 red/web '.podsHere == 0 and .programmed and .problems == [] and .state == "ready"'
+	run -0 ctl n1 policy list -n red
+	[[ $output == *web* && $output != *adm* ]]
+	kc delete cnp adm >/dev/null
+}
+
+@test "lists: come in portions; a client that does not read keeps nobody waiting" {
+	namespace_add many
+	for i in {1..400}; do
+		printf -- '---\n{apiVersion: v1, kind: Service, metadata: {name: s%d, namespace: many}, ' "$i"
+		printf 'spec: {ports: [{port: 80}, {name: b, port: 81}, {name: c, port: 82}]}}\n'
+	done | sed 's/ports: \[{port: 80}/ports: [{name: a, port: 80}/' | apply
+	wait_until 10 has_services 400
+	/usr/bin/python3 - "$(node_dir n1)/run/ctl.sock" <<-'EOF'
+		import json, socket, sys
+
+		def ask(req):
+		    client = socket.socket(socket.AF_UNIX)
+		    client.settimeout(5)
+		    client.connect(sys.argv[1])
+		    client.sendall(json.dumps(req).encode() + b"\n")
+		    return client
+
+		slow = ask({"get": "list", "of": "services"})
+		slow.sendall(b'{"get":"list","of":"services"}\n')
+		assert json.loads(ask({"get": "status"}).makefile().readline())["node"] == "n1"
+		names, refused = [], 0
+		for line in slow.makefile():
+		    answer = json.loads(line)
+		    refused += "error" in answer
+		    if "end" in answer:
+		        assert answer["end"] == len(names), (answer, len(names))
+		        break
+		    if "name" in answer:
+		        names.append((answer["namespace"], answer["name"]))
+		assert refused == 1 and len(names) >= 400 and names == sorted(names)
+		gone = ask({"get": "list", "of": "services"})
+		gone.close()
+		wrong = ask({"get": "list", "of": "nothing"})
+		assert "error" in json.loads(wrong.makefile().readline())
+		assert "error" in json.loads(ask({"get": "list"}).makefile().readline())
+	EOF
+	agent_answers n1
+	kc delete namespace many --wait=false >/dev/null
+	kc -n many delete services --all >/dev/null
+}
+
+has_services() { [ "$(json n1 '.services | length' service list -n many)" = "$1" ]; }
+
+@test "lists: nobody there, or a wrong option" {
+	local verb
+	for verb in service policy; do
+		run -2 ctl n1 $verb list -o yaml
+		run -2 ctl n1 $verb list extra
+		run -2 ctl n1 $verb
+		run -0 ctl n1 $verb --help
+		run -0 ctl n1 $verb list --help
+		run -3 ctl n1 --run-dir "$LNT_DIR" $verb list -o json
+		[[ $output == *'no agent answers'* ]]
+		json_is n1 '.[] == []' $verb list -n none
+	done
+}
+
 @test "version: one for all programs, the metric and linnetd" {
 	local version
 	version=$(make -s -C "$LNT_TOP" version)
