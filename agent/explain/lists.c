@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define PORTION 32 /* objects: some ten KiB, less than a millisecond */
+#define PORTION 16 /* objects: some ten KiB, about a millisecond */
 
 struct item {
 	enum lnt_kind kind;
