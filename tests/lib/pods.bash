@@ -21,18 +21,18 @@ in_pod() (
 # cni NODE VERB ID NETNS [CNI_ARGS]: executes the plugin as a runtime does. IFNAME=eth0 and another
 # CONFLIST come from the environment, and PORTMAPS, a list that is passed as runtimes do when the
 # configuration has the capability. $LNT_DIR/cni_us says how long it took, in microseconds: from
-# fork to exit, without joining the node.
+# fork to exit, without joining the node. LNT_CNI_BIN is another folder on the node where it is.
 cni() {
-	local node=$1 verb=$2 id=$3 path=$4 config
+	local node=$1 verb=$2 id=$3 path=$4 bin=${LNT_CNI_BIN:-$LNT_BUILD} config
 	config=$(jq -c --argjson maps "${PORTMAPS:-null}" '.plugins[0] + {name, cniVersion} |
 		if .capabilities.portMappings and $maps then .runtimeConfig.portMappings = $maps else . end' \
 		"${CONFLIST:-$(conflist "$node")}")
 	# shellcheck disable=SC2016 # expands inside
 	in_node "$node" env -i PATH="$PATH" CNI_COMMAND="$verb" CNI_CONTAINERID="$id" \
-		CNI_NETNS="$path" CNI_IFNAME="${IFNAME:-eth0}" CNI_PATH="$LNT_BUILD" ${5:+CNI_ARGS="$5"} \
+		CNI_NETNS="$path" CNI_IFNAME="${IFNAME:-eth0}" CNI_PATH="$bin" ${5:+CNI_ARGS="$5"} \
 		bash -c 'start=${EPOCHREALTIME/./}; "$0"; rc=$?
 			echo $((${EPOCHREALTIME/./} - start)) >"$1"; exit $rc' \
-		"$LNT_BUILD/linnet" "$LNT_DIR/cni_us" <<<"$config"
+		"$bin/linnet" "$LNT_DIR/cni_us" <<<"$config"
 }
 
 namespace_add() {
