@@ -493,14 +493,20 @@ static int turn_services(struct lnt_agent *a, struct lnt_err *e, size_t *writes)
 static int become_ready(
 	struct lnt_agent *a, const struct lnt_cluster_state *cluster, struct lnt_err *e)
 {
+	const struct lnt_node *node = (const struct lnt_node *)lnt_store_get(
+		a->store, LNT_KIND_NODE, "", a->opt->node_name);
 	int r = lnt_conflist_write(
 		a->opt, cluster->own_cidrs, cluster->n_own_cidrs, a->devices.mtu, e);
 
-	if (r || a->ready)
+	if (r)
 		return r;
-	a->ready = true;
-	log_info("ready: this node can carry pods");
-	malloc_trim(0);
+	if (!a->ready) {
+		a->ready = true;
+		log_info("ready: this node can carry pods");
+		malloc_trim(0);
+	}
+	if (node)
+		lnt_kube_node_up(a->kube, node);
 	return 0;
 }
 

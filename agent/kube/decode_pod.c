@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pods, namespaces and nodes: where they are, what they are called, which ports have names. */
 #include "agent/kube/decode.h"
+#include "agent/kube/node_up.h"
 #include "lib/cleanup.h"
 
 #include <errno.h>
@@ -244,6 +245,36 @@ static bool is_leaving(const cJSON *json, const cJSON *spec)
 	return false;
 }
 
+static uint64_t not_ready_taints(const cJSON *spec)
+{
+	const cJSON *taint;
+	uint64_t ret = 0;
+	unsigned i = 0;
+
+	cJSON_ArrayForEach (taint, lnt_json_list(spec, "taints")) {
+		const char *key = lnt_json_text(taint, "key");
+
+		if (key && i < 64 && !strcmp(key, LNT_NODE_TAINT))
+			ret |= 1ull << i;
+		i++;
+	}
+	return ret;
+}
+
+static bool is_network_down(const cJSON *status)
+{
+	const cJSON *condition;
+
+	cJSON_ArrayForEach (condition, lnt_json_list(status, "conditions")) {
+		const char *type = lnt_json_text(condition, "type");
+		const char *value = lnt_json_text(condition, "status");
+
+		if (type && value && !strcmp(type, "NetworkUnavailable"))
+			return strcmp(value, "False") != 0;
+	}
+	return true;
+}
+
 int lnt_decode_node(const cJSON *json, struct lnt_err *e, struct lnt_node *obj)
 {
 	const cJSON *labels = lnt_json_get(lnt_json_get(json, "metadata"), "labels");
@@ -258,6 +289,8 @@ int lnt_decode_node(const cJSON *json, struct lnt_err *e, struct lnt_node *obj)
 	if (!obj->zone)
 		return -ENOMEM;
 	obj->leaving = is_leaving(json, spec);
+	obj->network_down = is_network_down(lnt_json_get(json, "status"));
+	obj->not_ready_taints = not_ready_taints(spec);
 	list = lnt_json_list(lnt_json_get(json, "status"), "addresses");
 	cJSON_ArrayForEach (item, list)
 		add_node_addr(item, e, obj);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The API server as a whole: one HTTP client, a reflector for each kind, and when all is listed. */
 #include "agent/kube/config.h"
+#include "agent/kube/node_up.h"
 #include "agent/kube/reflector.h"
 #include "agent/kube/reporter.h"
 #include "lib/cleanup.h"
@@ -13,8 +14,9 @@ struct lnt_kube {
 	struct lnt_http *http;
 	struct lnt_reflector *reflectors[LNT_KIND_MAX];
 	struct lnt_reporter *reporter;
+	struct lnt_node_up *node_up;
 	unsigned n_synced;
-	unsigned parts; /* reflectors, reporter and client that are not closed yet */
+	unsigned parts; /* of the above and the client, that are not closed yet */
 	bool closing;
 };
 
@@ -74,6 +76,13 @@ struct lnt_kube *lnt_kube_new(uv_loop_t *loop, const struct lnt_kube_config *cfg
 		return NULL;
 	}
 	k->parts++;
+	k->node_up = lnt_node_up_new(loop, k->http, 0, on_part_closed, k);
+	if (!k->node_up) {
+		lnt_err_set(e, -ENOMEM, "no memory");
+		lnt_kube_close(TAKE_PTR(k));
+		return NULL;
+	}
+	k->parts++;
 	for (int i = 0; i < LNT_KIND_MAX; i++) {
 		k->reflectors[i] = lnt_reflector_new(loop, k->http, store, i, k->cfg.stall_ms, &on);
 		if (!k->reflectors[i]) {
@@ -108,6 +117,12 @@ void lnt_kube_report(struct lnt_kube *k, const struct lnt_report *what, bool gon
 		lnt_reporter_say(k->reporter, what);
 }
 
+void lnt_kube_node_up(struct lnt_kube *k, const struct lnt_node *node)
+{
+	if (!k->closing)
+		lnt_node_up_say(k->node_up, node);
+}
+
 struct lnt_report_stats lnt_kube_report_stats(const struct lnt_kube *k)
 {
 	return lnt_reporter_stats(k->reporter);
@@ -124,5 +139,7 @@ void lnt_kube_close(struct lnt_kube *k)
 			lnt_reflector_close(k->reflectors[i]);
 	if (k->reporter)
 		lnt_reporter_close(k->reporter);
+	if (k->node_up)
+		lnt_node_up_close(k->node_up);
 	on_part_closed(k);
 }

@@ -86,6 +86,9 @@ struct lnt_report {
 };
 void lnt_kube_report(struct lnt_kube *k, const struct lnt_report *what, bool gone);
 
+/* This node's network works: @node, as it was last told, is to say so (node_up.h). */
+void lnt_kube_node_up(struct lnt_kube *k, const struct lnt_node *node);
+
 /* What became of the requests about Events. */
 struct lnt_report_stats {
 	uint64_t created;

@@ -63,8 +63,12 @@ struct lnt_node {
 	size_t n_internal;
 	struct lnt_prefix pod_cidrs[2];
 	size_t n_pod_cidrs;
-	const char *zone; /* interned; label topology.kubernetes.io/zone, "" when absent */
-	bool leaving;	  /* deleted, or tainted by the cluster autoscaler to be so (KEP-3836) */
+	const char *zone;  /* interned; label topology.kubernetes.io/zone, "" when absent */
+	bool leaving;	   /* deleted, or tainted by the cluster autoscaler to be so (KEP-3836) */
+	bool network_down; /* condition NetworkUnavailable is not False */
+	/* Places in spec.taints of those that wait for us (agent/kube/node_up.h), bit 0 the first
+	 */
+	uint64_t not_ready_taints;
 };
 
 /* IANA numbers; 0: any (policy ports without protocol are TCP, as the API says). */

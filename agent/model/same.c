@@ -48,6 +48,7 @@ static bool same_node(const struct lnt_node *a, const struct lnt_node *b)
 {
 	return same_labels(&a->labels, &b->labels) && a->n_addrs == b->n_addrs &&
 		a->n_internal == b->n_internal && a->zone == b->zone && a->leaving == b->leaving &&
+		a->network_down == b->network_down && a->not_ready_taints == b->not_ready_taints &&
 		same_bytes(a->addrs, b->addrs, a->n_addrs * sizeof(*a->addrs)) &&
 		same_bytes(a->internal, b->internal, a->n_internal * sizeof(*a->internal)) &&
 		same_prefixes(a->pod_cidrs, a->n_pod_cidrs, b->pod_cidrs, b->n_pod_cidrs);

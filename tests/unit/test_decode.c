@@ -357,6 +357,41 @@ static void node_that_leaves(void **state)
 	}
 }
 
+/* Of the network: who waits for it, and whether it is said to work. */
+static void node_network(void **state)
+{
+	static const struct {
+		const char *json;
+		bool down;
+		uint64_t taints;
+	} cases[] = {
+		{"{" META "}", true, 0},
+		{"{" META ",'status':{'conditions':[{'type':'Ready','status':'False'}]}}", true, 0},
+		{"{" META ",'status':{'conditions':[{'type':'Ready','status':'True'},"
+		 "{'type':'NetworkUnavailable','status':'False','reason':'Other'}]}}",
+			false, 0},
+		{"{" META
+		 ",'status':{'conditions':[{'type':'NetworkUnavailable','status':'True'}]}}",
+			true, 0},
+		{"{" META
+		 ",'status':{'conditions':[{'type':'NetworkUnavailable','status':'Unknown'}]}}",
+			true, 0},
+		{"{" META ",'spec':{'taints':[{'key':'node.linnet.io/agent-not-ready'},{'key':'a'},"
+		 "{},{'key':'node.linnet.io/agent-not-ready','effect':'NoExecute'}]}}",
+			true, 9},
+		{"{" META ",'spec':{'taints':[{'key':'node.linnet.io/agent-not-ready2'}]}}", true,
+			0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct lnt_node *n = good(LNT_KIND_NODE, cases[i].json);
+
+		assert_int_equal(n->network_down, cases[i].down);
+		assert_int_equal(n->not_ready_taints, cases[i].taints);
+		lnt_object_free(&n->meta);
+	}
+}
+
 static void node_bounds(void **state)
 {
 	struct lnt_node *n = flawed(LNT_KIND_NODE,
@@ -765,6 +800,7 @@ int main(void)
 		cmocka_unit_test_teardown(pod_wrong_types_do_not_crash, teardown),
 		cmocka_unit_test_teardown(node_whole, teardown),
 		cmocka_unit_test_teardown(node_that_leaves, teardown),
+		cmocka_unit_test_teardown(node_network, teardown),
 		cmocka_unit_test_teardown(node_bounds, teardown),
 		cmocka_unit_test_teardown(service_whole, teardown),
 		cmocka_unit_test_teardown(service_without_address, teardown),
