@@ -135,7 +135,8 @@ api_start() {
 	rm -f "$LNT_DIR/api/ready"
 	background "$LNT_DIR/api.pid" "$LNT_DIR/api.log" "" sw /usr/bin/python3 \
 		"$LNT_TOP/tests/apiserver/apiserver" --listen 172.31.0.1:6443 --listen '[fd31::1]:6443' \
-		--service-cidr 10.96.0.0/16,fd00:96::/112 --dir "$LNT_DIR/api"
+		--service-cidr 10.96.0.0/16,fd00:96::/112 --dir "$LNT_DIR/api" \
+		--rbac "$LNT_TOP/manifests/rbac.yaml"
 	wait_until 60 test -e "$LNT_DIR/api/ready" || { tail "$LNT_DIR/api.log" >&2; return 1; }
 }
 

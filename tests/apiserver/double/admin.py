@@ -56,6 +56,9 @@ class Admin:
     def _get_log(self, query, _body):
         return self.server.log.report(int(query.get("last", 100)), int(query.get("since", 0)))
 
+    def _get_rbac(self, _query, _body):
+        return self.server.rbac.report() if self.server.rbac else {}
+
     def _delete_log(self, _query, _body):
         self.server.log.clear()
         return {}

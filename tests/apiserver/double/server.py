@@ -11,8 +11,8 @@ import threading
 import time
 import traceback
 
-from . import api, certs, cluster, crds, errors, faults, kinds, lifecycle, requestlog, services, \
-    slices, store, watch
+from . import api, certs, cluster, crds, errors, faults, kinds, lifecycle, rbac, requestlog, \
+    services, slices, store, watch
 from .admin import PREFIX, Admin
 from .resources import Registry
 from .store import encode
@@ -34,6 +34,7 @@ class Server:
         self.streams = watch.Streams()
         self.faults = faults.Faults(self.streams.wake)
         self.log = requestlog.RequestLog()
+        self.rbac = rbac.Rbac(options.rbac, options.rbac_agent) if options.rbac else None
         self.api = api.Api(self)
         self.admin = Admin(self)
         self.endpoints = []     # [(address, port)] listened at
@@ -179,6 +180,8 @@ class Server:
         if self.faults.hit("expire-token", info):
             raise errors.unauthorized()
         self._authenticate(request)
+        if self.rbac:
+            self.rbac.check(info)
         fault = self.faults.hit("status", info)
         if fault:
             raise _injected(fault.spec)
