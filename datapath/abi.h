@@ -9,7 +9,7 @@
 #include <linux/in6.h>
 #include <linux/types.h>
 
-#define LNT_ABI_VERSION 3
+#define LNT_ABI_VERSION 4
 
 #ifdef __cplusplus
 #error "C only"
@@ -169,11 +169,14 @@ struct lnt_cidr_value {
 LNT_ASSERT_SIZE(lnt_cidr_value, 4);
 
 /*
- * Policy: LPM over {policy, identity, table, protocol, port}. All but the last two match as a
- * whole; protocol and port may be cut: LNT_POLICY_ALL matches every protocol, LNT_POLICY_PROTO
- * every port of one, longer ones a port prefix. A peer is looked up by its identity, by its kind
- * and as LNT_ID_ANY; of what is found the lowest order rules. Of one identity a longer match never
- * has a higher order.
+ * Policy, by {policy, identity, table, protocol, port}. All but the last two match as a whole;
+ * protocol and port may be cut: LNT_POLICY_ALL matches every protocol, LNT_POLICY_PROTO every port
+ * of one, longer ones a port prefix; what is cut off is zero. A peer is looked up by its identity,
+ * by its kind and as LNT_ID_ANY; of what is found the lowest order rules.
+ *
+ * Of one identity the longest match counts, and never has a higher order than a shorter one. Its
+ * entry of LNT_POLICY_ALL is always there, as its head: it tells which lengths to look for. So a
+ * look-up costs the same however many entries there are, which it would not in a trie.
  */
 struct lnt_policy_key {
 	__u32 prefixlen;
@@ -189,20 +192,24 @@ struct lnt_policy_key {
 #define LNT_POLICY_ALL	 72u
 #define LNT_POLICY_PROTO 80u
 #define LNT_POLICY_PORT	 96u
+/* A prefix length longer than LNT_POLICY_ALL in lnt_policy_value.lengths: the longest is bit 0. */
+#define LNT_POLICY_LENGTH(prefixlen) (1u << (LNT_POLICY_PORT - (prefixlen)))
 LNT_ASSERT_SIZE(lnt_policy_key, 16);
 
 enum lnt_verdict {
 	LNT_DENY = 0,
 	LNT_ALLOW = 1,
-	LNT_PASS = 2, /* the next tier decides */
+	LNT_PASS = 2,	/* the next tier decides */
+	LNT_SILENT = 3, /* in heads only: nothing is said but by longer entries */
 };
 struct lnt_policy_value {
-	__u32 order;  /* lower goes first; 0 in the table of NetworkPolicies */
-	__u32 rule;   /* index into the agent's table of rule names; 0: none */
-	__u8 verdict; /* enum lnt_verdict */
+	__u32 order;   /* lower goes first; 0 in the table of NetworkPolicies */
+	__u32 rule;    /* index into the agent's table of rule names; 0: none */
+	__u32 lengths; /* of a head: LNT_POLICY_LENGTH() of every longer entry of this identity */
+	__u8 verdict;  /* enum lnt_verdict */
 	__u8 pad[3];
 };
-LNT_ASSERT_SIZE(lnt_policy_value, 12);
+LNT_ASSERT_SIZE(lnt_policy_value, 16);
 
 /*
  * Services: frontend -> backend sets, then {set, slot} -> backend. A frontend of port 0 and

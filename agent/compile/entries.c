@@ -17,8 +17,11 @@ struct l4 {
 struct draft {
 	struct lnt_policy_key key;
 	uint32_t order;
-	uint32_t rule; /* in lnt_rules.items */
+	uint32_t rule;	  /* in lnt_rules.items; NO_RULE: a head that says nothing itself */
+	uint32_t lengths; /* of a head */
 };
+
+#define NO_RULE UINT32_MAX
 
 struct build {
 	const struct lnt_rules *rules;
@@ -324,6 +327,36 @@ static void prune(struct build *b)
 	b->n = n;
 }
 
+/* --- heads ------------------------------------------------------------------------------------ */
+
+/* Gives every identity of every table its head. The drafts are sorted by table before, not after.
+ */
+static int add_heads(struct build *b)
+{
+	const size_t n = b->n;
+
+	for (size_t first = 0, end; first < n; first = end) {
+		struct draft head = b->drafts[first];
+
+		for (end = first; end < n && same_table(&b->drafts[end], &head); end++)
+			if (b->drafts[end].key.prefixlen > LNT_POLICY_ALL)
+				head.lengths |= LNT_POLICY_LENGTH(b->drafts[end].key.prefixlen);
+		if (head.key.prefixlen == LNT_POLICY_ALL) {
+			b->drafts[first] = head;
+			continue;
+		}
+		head.key.prefixlen = LNT_POLICY_ALL;
+		head.key.proto = 0;
+		head.key.port = 0;
+		head.order = 0;
+		head.rule = NO_RULE;
+		if (LNT_GROW(b->drafts, b->cap, b->n + 1))
+			return -ENOMEM;
+		b->drafts[b->n++] = head;
+	}
+	return 0;
+}
+
 static int key_cmp(const void *pa, const void *pb)
 {
 	const struct draft *a = pa, *b = pb;
@@ -396,6 +429,8 @@ int lnt_entries_name(
 
 static uint8_t verdict_of(const struct lnt_rule *r)
 {
+	if (!r)
+		return LNT_SILENT;
 	switch (r->rule->action) {
 	case LNT_RULE_ACCEPT:
 		return LNT_ALLOW;
@@ -417,14 +452,17 @@ static int merge(const struct build *b, struct lnt_policy_state *s)
 		return -ENOMEM;
 	for (size_t i = 0; i < b->n; i++) {
 		const struct draft *d = &b->drafts[i];
-		const struct lnt_rule *r = &b->rules->items[d->rule];
+		const struct lnt_rule *r = d->rule == NO_RULE ? NULL : &b->rules->items[d->rule];
 
 		while (old < s->n_policy &&
 			memcmp(&s->policy[old].key, &d->key, sizeof(d->key)) < 0)
 			all[n++] = s->policy[old++];
 		all[n++] = (struct lnt_policy_entry){
 			.key = d->key,
-			.value = {.verdict = verdict_of(r), .order = d->order, .rule = r->number},
+			.value = {.order = d->order,
+				.rule = r ? r->number : 0,
+				.lengths = d->lengths,
+				.verdict = verdict_of(r)},
 		};
 	}
 	while (old < s->n_policy)
@@ -447,6 +485,8 @@ int lnt_entries_add(const struct lnt_rules *rules, const struct lnt_identities *
 	if (!b.n)
 		return 0;
 	prune(&b);
+	if (add_heads(&b))
+		return -ENOMEM;
 	qsort(b.drafts, b.n, sizeof(*b.drafts), key_cmp);
 	return merge(&b, s);
 }

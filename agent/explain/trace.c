@@ -23,7 +23,7 @@ static const char *why_text(const struct lnt_end_verdict *v)
 	case LNT_WHY_POLICY:
 		if (!v->n_steps)
 			return "no policy is about it";
-		return v->steps[v->n_steps - 1].said == LNT_SAYS_NOTHING ||
+		return v->steps[v->n_steps - 1].said == LNT_SILENT ||
 				v->steps[v->n_steps - 1].said == LNT_PASS
 			? "no rule decides, which allows"
 			: "";

@@ -111,28 +111,21 @@ static bool state_block(
 	return best;
 }
 
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct lnt_policy_key));
+}
+
 static bool state_policy(
 	const void *ctx, const struct lnt_policy_key *key, struct lnt_policy_value *ret_value)
 {
-	const size_t head = sizeof(key->prefixlen);
 	const struct lnt_policy_state *s = ctx;
-	const struct lnt_policy_entry *best = NULL;
-	uint8_t whole[sizeof(*key)] = {}, rule[sizeof(*key)] = {};
+	const struct lnt_policy_entry *en =
+		s->n_policy ? bsearch(key, s->policy, s->n_policy, sizeof(*en), by_key) : NULL;
 
-	memcpy(whole, (const uint8_t *)key + head, sizeof(*key) - head);
-	for (size_t i = 0; i < s->n_policy; i++) {
-		const struct lnt_policy_entry *en = &s->policy[i];
-
-		if (en->key.policy_id != key->policy_id)
-			continue;
-		memcpy(rule, (const uint8_t *)&en->key + head, sizeof(*key) - head);
-		if ((!best || en->key.prefixlen > best->key.prefixlen) &&
-			same_bits(whole, rule, en->key.prefixlen))
-			best = en;
-	}
-	if (best)
-		*ret_value = best->value;
-	return best;
+	if (en)
+		*ret_value = en->value;
+	return en;
 }
 
 struct lnt_policy_source lnt_source_state(const struct lnt_policy_state *state)
@@ -162,6 +155,28 @@ struct question {
 	uint32_t identity;
 };
 
+/* The longest match of the question's key, with the identity of the key. */
+static bool find(const struct question *q, struct lnt_policy_value *ret_value)
+{
+	struct lnt_policy_key key = q->key;
+	uint32_t lengths;
+
+	key.prefixlen = LNT_POLICY_ALL;
+	key.proto = 0;
+	key.port = 0;
+	if (!q->src->policy(q->src->ctx, &key, ret_value))
+		return false;
+	key.proto = q->key.proto;
+	lengths = ret_value->lengths;
+	for (unsigned cut = 0; lengths; cut++, lengths >>= 1) {
+		key.prefixlen = LNT_POLICY_PORT - cut;
+		key.port = q->key.port & htons((uint16_t)(0xffffu << cut));
+		if (lengths & 1 && q->src->policy(q->src->ctx, &key, ret_value))
+			return true;
+	}
+	return ret_value->verdict != LNT_SILENT;
+}
+
 /* Adds the step. The lowest order of what the number, the kind and anybody find rules. */
 static int ask(struct question *q, enum lnt_tier tier, unsigned table, struct lnt_end_verdict *v)
 {
@@ -169,11 +184,11 @@ static int ask(struct question *q, enum lnt_tier tier, unsigned table, struct ln
 	struct lnt_verdict_step *step = &v->steps[v->n_steps++];
 	struct lnt_policy_value best = {.order = ~0u}, found;
 
-	*step = (struct lnt_verdict_step){.tier = tier, .said = LNT_SAYS_NOTHING};
+	*step = (struct lnt_verdict_step){.tier = tier, .said = LNT_SILENT};
 	q->key.table = (uint8_t)table;
 	for (size_t i = 0; i < ARRAY_SIZE(peers); i++) {
 		q->key.identity = peers[i];
-		if (!q->src->policy(q->src->ctx, &q->key, &found) || found.order >= best.order)
+		if (!find(q, &found) || found.order >= best.order)
 			continue;
 		best = found;
 		step->said = found.verdict;
@@ -236,7 +251,6 @@ void lnt_verdict_end(const struct lnt_policy_source *src, const struct in6_addr 
 		v.why = LNT_WHY_CLOSED;
 		v.audit = ep.flags & LNT_EP_AUDIT;
 	} else {
-		q.key.prefixlen = LNT_POLICY_PORT;
 		q.key.policy_id = ep.policy_id;
 		q.key.proto = proto;
 		q.key.port = port;

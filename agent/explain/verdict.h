@@ -17,7 +17,7 @@ struct lnt_policy_source {
 	/* The longest block with the address. */
 	bool (*block)(
 		const void *ctx, const struct in6_addr *addr, struct lnt_peer_value *ret_value);
-	/* The longest match of a key of length LNT_POLICY_PORT. */
+	/* The entry of just this key. */
 	bool (*policy)(const void *ctx, const struct lnt_policy_key *key,
 		struct lnt_policy_value *ret_value);
 	const void *ctx;
@@ -32,12 +32,10 @@ struct lnt_policy_source lnt_source_state(const struct lnt_policy_state *state);
 /* Who an address is to the policies of this source. */
 uint32_t lnt_verdict_identity(const struct lnt_policy_source *src, const struct in6_addr *addr);
 
-#define LNT_SAYS_NOTHING (-1)
-
 /* What was asked, and what it said. */
 struct lnt_verdict_step {
 	enum lnt_tier tier;
-	int said;      /* enum lnt_verdict, or LNT_SAYS_NOTHING */
+	int said;      /* enum lnt_verdict */
 	uint32_t rule; /* 0: none */
 };
 

@@ -21,6 +21,7 @@ int lnt_sync_new(const char *bpf_root, struct lnt_err *e, struct lnt_sync **ret_
 		return lnt_err_sys(e, -ENOMEM, "start sync");
 	s->maps = (struct lnt_maps)LNT_MAPS_NONE;
 	s->blocks.last_first = true;
+	s->policy.last_first = true;
 	r = lnt_maps_open(bpf_root, e, &s->maps);
 	if (r)
 		return r;

@@ -16,8 +16,8 @@ struct lnt_table {
 	int fd;		  /* the map; not owned */
 	uint32_t key_size;
 	uint32_t value_size;
-	bool last_first; /* the last keys are put first (and deleted last): longer prefixes of a
-			    trie */
+	bool last_first; /* the last keys are put first (and deleted last): longer prefixes,
+			    before the shorter ones that lead to them */
 	uint8_t *items;	 /* owned */
 	size_t n;
 };

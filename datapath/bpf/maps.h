@@ -63,7 +63,7 @@ LNT_MAP_LPM(blocks, struct lnt_cidr_key, struct lnt_peer_value, 65536);
 /* Pod ranges. Written by the agent (sync), read by the slow path. */
 LNT_MAP_LPM(cidrs, struct lnt_cidr_key, struct lnt_cidr_value, 16384);
 /* Compiled policy. Written by the agent (sync), read by the slow path. */
-LNT_MAP_LPM(policy, struct lnt_policy_key, struct lnt_policy_value, 524288);
+LNT_MAP_HASH(policy, struct lnt_policy_key, struct lnt_policy_value, 524288);
 
 /* Services. Written by the agent (sync), read by the socket hooks and the slow path. */
 LNT_MAP_HASH(services, struct lnt_service_key, struct lnt_service_value, 524288);

@@ -3,36 +3,50 @@
 /* The verdict of compiled policy for a new connection (slow path only). */
 #include "datapath/bpf/flow.h"
 
-#define POLICY_SAYS_NOTHING (-1)
-
 /*
- * What a table of @ep's policy says of a peer: an enum lnt_verdict with the rule's number in
- * *ret_rule, or POLICY_SAYS_NOTHING. The peer is asked for by its number, its kind and as anybody;
- * the lowest order rules.
+ * What the table of @key says of its peer, who is asked for by number, by kind and as anybody: an
+ * enum lnt_verdict with the rule's number in *ret_rule, or LNT_SILENT. The lowest order rules.
+ * @key: of LNT_POLICY_PORT, and left changed.
  */
-static __noinline int policy_ask(const struct lnt_endpoint_value *ep, __u32 table, __u32 identity,
-	const struct lnt_flow_key *orig, __u32 *ret_rule)
+__noinline int policy_ask(struct lnt_policy_key *key, __u32 *ret_rule)
 {
-	const __u32 peers[] = {identity, lnt_id_kind(identity), LNT_ID_ANY};
-	struct lnt_policy_key key = {};
-	int verdict = POLICY_SAYS_NOTHING;
-	__u32 order = ~0u;
+	__u32 order = ~0u, identity;
+	int verdict = LNT_SILENT;
+	__be16 port;
+	__u8 proto;
 
-	if (!ep || !orig || !ret_rule)
+	if (!key || !ret_rule)
 		return LNT_DENY;
-	key.prefixlen = LNT_POLICY_PORT;
-	key.policy_id = ep->policy_id;
-	key.table = (__u8)table;
-	key.proto = orig->proto;
-	key.port = orig->dport;
+	identity = key->identity;
+	proto = key->proto;
+	port = key->port;
 	for (int i = 0; i < 3; i++) {
-		struct lnt_policy_value *v;
+		struct lnt_policy_value *v, *longer;
+		__u32 lengths;
 
-		if (i == 1 && peers[0] == peers[1])
+		if (i == 1 && identity == lnt_id_kind(identity))
 			continue;
-		key.identity = peers[i];
-		v = bpf_map_lookup_elem(&policy, &key);
-		if (!v || v->order >= order)
+		key->identity = !i ? identity : i == 1 ? lnt_id_kind(identity) : LNT_ID_ANY;
+		key->prefixlen = LNT_POLICY_ALL;
+		key->proto = 0;
+		key->port = 0;
+		v = bpf_map_lookup_elem(&policy, key);
+		if (!v)
+			continue;
+		lengths = v->lengths;
+		key->proto = proto;
+		for (int cut = 0; cut <= 16 && lengths; cut++, lengths >>= 1) {
+			if (!(lengths & 1))
+				continue;
+			key->prefixlen = LNT_POLICY_PORT - cut;
+			key->port = port & bpf_htons((__u16)(0xffffu << cut));
+			longer = bpf_map_lookup_elem(&policy, key);
+			if (longer) {
+				v = longer;
+				break;
+			}
+		}
+		if (v->verdict == LNT_SILENT || v->order >= order)
 			continue;
 		verdict = v->verdict;
 		order = v->order;
@@ -41,6 +55,22 @@ static __noinline int policy_ask(const struct lnt_endpoint_value *ep, __u32 tabl
 			break;
 	}
 	return verdict;
+}
+
+/* The above for a connection, of a table of @ep's policy. */
+static __always_inline int policy_table(const struct lnt_endpoint_value *ep, __u32 table,
+	__u32 identity, const struct lnt_flow_key *orig, __u32 *ret_rule)
+{
+	struct lnt_policy_key key = {
+		.prefixlen = LNT_POLICY_PORT,
+		.policy_id = ep->policy_id,
+		.identity = identity,
+		.table = (__u8)table,
+		.proto = orig->proto,
+		.port = orig->dport,
+	};
+
+	return policy_ask(&key, ret_rule);
 }
 
 /*
@@ -61,7 +91,7 @@ static __always_inline int policy_decide(const struct lnt_endpoint_value *ep, __
 	if (ep->flags & LNT_EP_CLOSED)
 		return LNT_DROP_POLICY_CLOSED;
 	if (ep->flags & (in ? LNT_EP_ADMIN_INGRESS : LNT_EP_ADMIN_EGRESS)) {
-		verdict = policy_ask(ep, direction | LNT_POLICY_ADMIN, identity, orig, ret_rule);
+		verdict = policy_table(ep, direction | LNT_POLICY_ADMIN, identity, orig, ret_rule);
 		if (verdict == LNT_DENY)
 			return denied;
 		if (verdict == LNT_ALLOW)
@@ -70,7 +100,7 @@ static __always_inline int policy_decide(const struct lnt_endpoint_value *ep, __
 	if (ep->flags & (in ? LNT_EP_ISOLATED_INGRESS : LNT_EP_ISOLATED_EGRESS)) {
 		if (host)
 			return LNT_DROP_NONE;
-		verdict = policy_ask(ep, direction, identity, orig, ret_rule);
+		verdict = policy_table(ep, direction, identity, orig, ret_rule);
 		if (verdict == LNT_ALLOW)
 			return LNT_DROP_NONE;
 		if (ret_rule)
@@ -79,6 +109,6 @@ static __always_inline int policy_decide(const struct lnt_endpoint_value *ep, __
 	}
 	if (!(ep->flags & (in ? LNT_EP_BASELINE_INGRESS : LNT_EP_BASELINE_EGRESS)))
 		return LNT_DROP_NONE;
-	return policy_ask(ep, direction, identity, orig, ret_rule) == LNT_DENY ? denied
-									       : LNT_DROP_NONE;
+	return policy_table(ep, direction, identity, orig, ret_rule) == LNT_DENY ? denied
+										 : LNT_DROP_NONE;
 }

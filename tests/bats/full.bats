@@ -14,7 +14,7 @@ setup_file() {
 	mkdir -p "$bpf/linnet/v$(abi_version)/maps"
 	bpftool map create "$bpf/linnet/v$(abi_version)/maps/backends" type hash key 8 value 20 entries 6 \
 		name backends flags 1
-	bpftool map create "$bpf/linnet/v$(abi_version)/maps/policy" type lpm_trie key 16 value 12 entries 8 \
+	bpftool map create "$bpf/linnet/v$(abi_version)/maps/policy" type hash key 16 value 16 entries 8 \
 		name policy flags 1
 	agent_start n1
 	namespace_add lab

@@ -165,6 +165,9 @@ void bed_allow(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity
 	uint16_t port, uint32_t prefixlen);
 void bed_deny(struct bed *b, int pod, enum lnt_direction dir, uint32_t identity, uint8_t proto,
 	uint16_t port, uint32_t prefixlen);
+/* An entry, and its head. */
+void bed_policy(
+	struct bed *b, const struct lnt_policy_key *k, const struct lnt_policy_value *value);
 /* Allows TCP under any policy id. */
 void bed_entry(struct bed *b, uint32_t policy_id, unsigned table, uint32_t identity, uint16_t port,
 	uint32_t prefixlen);

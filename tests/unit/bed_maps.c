@@ -169,11 +169,30 @@ void bed_peer(struct bed *b, int who, uint32_t identity)
 		del(b->skel->maps.peers, &addr);
 }
 
+void bed_policy(struct bed *b, const struct lnt_policy_key *k, const struct lnt_policy_value *value)
+{
+	struct lnt_policy_key head_key = {.prefixlen = LNT_POLICY_ALL,
+		.policy_id = k->policy_id,
+		.identity = k->identity,
+		.table = k->table};
+	struct lnt_policy_value head = {.verdict = LNT_SILENT}, v = *value;
+
+	bpf_map__lookup_elem(
+		b->skel->maps.policy, &head_key, sizeof(head_key), &head, sizeof(head), 0);
+	if (k->prefixlen == LNT_POLICY_ALL) {
+		v.lengths = head.lengths;
+	} else {
+		head.lengths |= LNT_POLICY_LENGTH(k->prefixlen);
+		put(b->skel->maps.policy, &head_key, &head);
+	}
+	put(b->skel->maps.policy, k, &v);
+}
+
 static void entry(struct bed *b, struct lnt_policy_key k, enum lnt_verdict verdict)
 {
-	struct lnt_policy_value v = {.verdict = (__u8)verdict, .rule = 7};
+	const struct lnt_policy_value v = {.verdict = (__u8)verdict, .rule = 7};
 
-	put(b->skel->maps.policy, &k, &v);
+	bed_policy(b, &k, &v);
 }
 
 void bed_entry(struct bed *b, uint32_t policy_id, unsigned table, uint32_t identity, uint16_t port,
@@ -221,7 +240,7 @@ void bed_rule(struct bed *b, int pod, unsigned table, uint32_t identity, uint32_
 		.table = (__u8)table};
 	struct lnt_policy_value v = {.order = order, .rule = order, .verdict = (__u8)verdict};
 
-	put(b->skel->maps.policy, &k, &v);
+	bed_policy(b, &k, &v);
 }
 
 void bed_block(struct bed *b, const char *cidr, uint32_t identity)

@@ -2,9 +2,13 @@
 /* What a packet costs on each path. Printed and never asserted: machines differ. */
 #include "tests/unit/bed.h"
 
+#include "lib/cleanup.h"
+
 #include <stdio.h>
+#include <string.h>
 
 #define REPEAT 20000
+#define ROUNDS 15
 
 /*
  * The kernel runs all repetitions on one packet. One that is sent on loses a hop each time, and one
@@ -93,24 +97,40 @@ static void policies(struct bed *b, unsigned n, unsigned ids)
 	}
 }
 
+/*
+ * What a denied packet costs with some policies, over what it costs with one. A busy machine only
+ * ever adds time: each is measured many times, in turns, and the least is told.
+ */
 static void by_policies(void **state)
 {
-	static const unsigned counts[] = {1, 100, 10000};
+	static const struct {
+		const char *what;
+		unsigned n, ids;
+	} cases[] = {
+		{"slow: denied, 1 policy of the pod", 1, 1},
+		{"slow: denied, 100 policies of the pod", 100, 1},
+		{"slow: denied, 10000 policies of the pod", 10000, 1},
+		{"slow: denied, 100 of 10000 policies", 10000, 100},
+	};
+	uint32_t least[ARRAY_SIZE(cases)], ns;
 	struct bed *b = *state;
-	char what[64];
 	struct pkt p;
 
+	memset(least, 0xff, sizeof(least));
 	bed_endpoint(b, A, LNT_EP_ISOLATED_EGRESS);
 	bed_tcp(b, &p, A, 1003, WORLD, 80, ACK);
-	for (size_t i = 0; i < 3; i++) {
-		bed_disallow(b);
-		policies(b, counts[i], 1);
-		snprintf(what, sizeof(what), "slow: denied, %u policies of the pod", counts[i]);
-		timed(b, what, FROM(A), &p);
-	}
-	bed_disallow(b);
-	policies(b, 10000, 100);
-	timed(b, "slow: denied, 100 of 10000 policies", FROM(A), &p);
+	bed_place(b, FROM(A), &p);
+	for (int round = 0; round < ROUNDS; round++)
+		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+			bed_disallow(b);
+			policies(b, cases[i].n, cases[i].ids);
+			bed_run_raw(b, FROM(A), &p, REPEAT, &ns);
+			if (ns < least[i])
+				least[i] = ns;
+		}
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		print_message("%-40s %4u ns, %u %%\n", cases[i].what, least[i],
+			100 * least[i] / least[0]);
 }
 
 static const struct CMUnitTest tests[] = {

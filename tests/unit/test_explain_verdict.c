@@ -9,11 +9,12 @@
 #include <bpf/libbpf.h>
 #include <string.h>
 
-#define ROUNDS	 40
-#define PACKETS	 4 /* a round, of each kind */
-#define RULES	 14
-#define FLAGS	 7 /* bits of enum lnt_endpoint_flag up to LNT_EP_CLOSED */
-#define IN_BLOCK (LNT_ID_WORLD + 5)
+#define ROUNDS	  40
+#define PACKETS	  4 /* a round, of each kind */
+#define RULES	  14
+#define N_ENTRIES (2 * RULES + 1) /* with their heads, and one to spare */
+#define FLAGS	  7		  /* bits of enum lnt_endpoint_flag up to LNT_EP_CLOSED */
+#define IN_BLOCK  (LNT_ID_WORLD + 5)
 
 static unsigned seed;
 
@@ -28,13 +29,6 @@ struct both {
 	struct lnt_policy_state state;
 	struct lnt_maps maps;
 };
-
-static void put(struct bpf_map *map, const void *key, const void *value)
-{
-	assert_int_equal(bpf_map__update_elem(map, key, bpf_map__key_size(map), value,
-				 bpf_map__value_size(map), BPF_ANY),
-		0);
-}
 
 static int by_addr(const void *a, const void *b)
 {
@@ -108,8 +102,32 @@ static void add_rule(struct both *t)
 	for (size_t i = 0; i < t->state.n_policy; i++)
 		if (!memcmp(&t->state.policy[i].key, &en.key, sizeof(en.key)))
 			return;
-	put(t->b->skel->maps.policy, &en.key, &en.value);
+	bed_policy(t->b, &en.key, &en.value);
 	t->state.policy[t->state.n_policy++] = en;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct lnt_policy_key));
+}
+
+/* The heads are the map's. */
+static void add_heads(struct both *t)
+{
+	struct lnt_policy_state *s = &t->state;
+
+	s->n_policy = 0;
+	for (const struct lnt_policy_key *last = NULL;; last = &s->policy[s->n_policy++].key) {
+		struct lnt_policy_entry *en = &s->policy[s->n_policy];
+
+		if (bpf_map__get_next_key(t->b->skel->maps.policy, last, &en->key, sizeof(en->key)))
+			break;
+		assert_true(s->n_policy < N_ENTRIES);
+		assert_int_equal(bpf_map__lookup_elem(t->b->skel->maps.policy, &en->key,
+					 sizeof(en->key), &en->value, sizeof(en->value), 0),
+			0);
+	}
+	qsort(s->policy, s->n_policy, sizeof(*s->policy), by_key);
 }
 
 static void fill(struct both *t)
@@ -124,6 +142,7 @@ static void fill(struct both *t)
 		add_block(t, bed_is4(t->b) ? 32 : 128, LNT_ID_WORLD);
 	for (int i = 0; i < RULES; i++)
 		add_rule(t);
+	add_heads(t);
 	bed_tell(t->b, LNT_TELL_DROPS | LNT_TELL_ALLOWS);
 }
 
@@ -212,7 +231,7 @@ static void agree(void **state)
 	struct lnt_endpoint_entry endpoints[N_PODS];
 	struct lnt_peer_entry peers[N_WHO];
 	struct lnt_block_entry blocks[2];
-	struct lnt_policy_entry policy[RULES];
+	struct lnt_policy_entry policy[N_ENTRIES];
 	struct both t = {
 		.b = b,
 		.state = {.endpoints = endpoints,

@@ -149,11 +149,12 @@ static size_t n_closed(const struct full *f)
 	return n;
 }
 
-/* A table on a small trie in place of the real one. */
-static int small_trie(struct lnt_table *t, uint32_t key, uint32_t value, uint32_t max)
+/* A table on a small map in place of the real one. */
+static int small_map(
+	struct lnt_table *t, enum bpf_map_type type, uint32_t key, uint32_t value, uint32_t max)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
-	int old = t->fd, fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "t", key, value, max, &opts);
+	int old = t->fd, fd = bpf_map_create(type, "t", key, value, max, &opts);
 	struct lnt_err e = {};
 
 	assert_true(fd >= 0);
@@ -165,20 +166,20 @@ static int small_trie(struct lnt_table *t, uint32_t key, uint32_t value, uint32_
 static void a_policy_that_does_not_fit_closes(void **state)
 {
 	struct full f = {.s = sync_open()};
-	int old = small_trie(
-		&f.s->policy, sizeof(struct lnt_policy_key), sizeof(struct lnt_policy_value), 4);
+	int old = small_map(&f.s->policy, BPF_MAP_TYPE_HASH, sizeof(struct lnt_policy_key),
+		sizeof(struct lnt_policy_value), 4);
 
 	full_state(&f, 4, 0);
 	assert_int_equal(full_sync(&f), 0);
 	assert_int_equal(n_closed(&f), 0);
 	full_state(&f, 6, 0);
-	assert_int_equal(full_sync(&f), -ENOSPC);
+	assert_int_equal(full_sync(&f), -E2BIG);
 	assert_false(is_closed(&f, 0));
 	assert_true(is_closed(&f, 1));
 	assert_int_equal(n_closed(&f), 1);
 	assert_int_equal(lnt_sync_closed(f.s, &(size_t){0})[0], 6);
 	/* Still, and open again when there is room. */
-	assert_int_equal(full_sync(&f), -ENOSPC);
+	assert_int_equal(full_sync(&f), -E2BIG);
 	assert_true(is_closed(&f, 1));
 	full_state(&f, 3, 0);
 	assert_int_equal(full_sync(&f), 0);
@@ -198,8 +199,8 @@ static void a_policy_that_does_not_fit_closes(void **state)
 static void blocks_that_do_not_fit_close(void **state)
 {
 	struct full f = {.s = sync_open()};
-	int old = small_trie(
-		&f.s->blocks, sizeof(struct lnt_cidr_key), sizeof(struct lnt_peer_value), 2);
+	int old = small_map(&f.s->blocks, BPF_MAP_TYPE_LPM_TRIE, sizeof(struct lnt_cidr_key),
+		sizeof(struct lnt_peer_value), 2);
 	struct lnt_cidr_key longest;
 	struct lnt_peer_value v;
 

@@ -2,6 +2,7 @@
 /* The look-ups of verdict.h. */
 #include "tests/unit/verdict.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int verdict_compile(const struct lnt_store *st, const char *node_name,
@@ -77,7 +78,7 @@ static const struct lnt_policy_value *lookup(
 			(!best || en->key.prefixlen > best->key.prefixlen))
 			best = en;
 	}
-	return best ? &best->value : NULL;
+	return best && best->value.verdict != LNT_SILENT ? &best->value : NULL;
 }
 
 /* What a table says of a peer; NULL: nothing. */
@@ -144,6 +145,23 @@ struct verdict verdict_of(const struct lnt_policy_state *s, enum lnt_direction d
 	return say(s, !by || by->verdict != LNT_DENY, by);
 }
 
+static int key_cmp(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct lnt_policy_key));
+}
+
+static bool in_head(const struct lnt_policy_state *s, const struct lnt_policy_key *k)
+{
+	const struct lnt_policy_key head = {.prefixlen = LNT_POLICY_ALL,
+		.policy_id = k->policy_id,
+		.identity = k->identity,
+		.table = k->table};
+	const struct lnt_policy_entry *en =
+		bsearch(&head, s->policy, s->n_policy, sizeof(*en), key_cmp);
+
+	return en && en->value.lengths & LNT_POLICY_LENGTH(k->prefixlen);
+}
+
 static const char *check_policy(const struct lnt_policy_state *s)
 {
 	for (size_t i = 0; i < s->n_policy; i++) {
@@ -163,6 +181,11 @@ static const char *check_policy(const struct lnt_policy_state *s)
 			return "port of no protocol";
 		if (!k->policy_id || (k->identity != LNT_ID_ANY && lnt_id_kind(k->identity) == 0))
 			return "number out of range";
+		if (k->prefixlen != LNT_POLICY_ALL && !in_head(s, k))
+			return "longer entry that no head knows";
+		if (en->value.verdict == LNT_SILENT && en->value.lengths &&
+			k->prefixlen == LNT_POLICY_ALL)
+			continue;
 		if (en->value.verdict > LNT_PASS || !*lnt_policy_rule_name(s, en->value.rule))
 			return "entry without a rule";
 		if (!en->value.order && en->value.verdict != LNT_ALLOW)
