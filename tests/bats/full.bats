@@ -72,9 +72,10 @@ served_of_many() {
 @test "room again: all that is left is served, and it is said" {
 	kc -n lab delete endpointslices,services many-0 many-1 many-2 many-3 many-4 many-5 many-6 >/dev/null
 	wait_until 40 logged 'no longer: Service lab/many-[0-9]: .* port 80 does not fit'
-	wait_until 10 is_served "$(service_ip many-9)"
-	is_served "$(service_ip many-8)"
-	is_served "$(service_ip many-7)"
+	# Room came service by service, and each try is some seconds after the last.
+	wait_until 40 is_served "$(service_ip many-9)"
+	wait_until 40 is_served "$(service_ip many-8)"
+	wait_until 40 is_served "$(service_ip many-7)"
 	is_served "$WEB"
 }
 
