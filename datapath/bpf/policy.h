@@ -4,43 +4,43 @@
 #include "datapath/bpf/flow.h"
 
 /*
- * What the table of @key says of its peer, who is asked for by number, by kind and as anybody: an
+ * What the table of @asked says of its peer, who is asked for by number, by kind and as anybody: an
  * enum lnt_verdict with the rule's number in *ret_rule, or LNT_SILENT. The lowest order rules.
- * @key: of LNT_POLICY_PORT, and left changed.
+ * @asked: of LNT_POLICY_PORT.
  */
-__noinline int policy_ask(struct lnt_policy_key *key, __u32 *ret_rule)
+__noinline int policy_ask(const struct lnt_policy_key *asked, __u32 *ret_rule)
 {
-	__u32 order = ~0u, identity;
+	struct lnt_policy_key key = {}; /* kernels before 6.2 take keys from the stack */
 	int verdict = LNT_SILENT;
-	__be16 port;
-	__u8 proto;
+	__u32 order = ~0u;
 
-	if (!key || !ret_rule)
+	if (!asked || !ret_rule)
 		return LNT_DENY;
-	identity = key->identity;
-	proto = key->proto;
-	port = key->port;
+	key.policy_id = asked->policy_id;
+	key.table = asked->table;
 	for (int i = 0; i < 3; i++) {
 		struct lnt_policy_value *v, *longer;
 		__u32 lengths;
 
-		if (i == 1 && identity == lnt_id_kind(identity))
+		if (i == 1 && asked->identity == lnt_id_kind(asked->identity))
 			continue;
-		key->identity = !i ? identity : i == 1 ? lnt_id_kind(identity) : LNT_ID_ANY;
-		key->prefixlen = LNT_POLICY_ALL;
-		key->proto = 0;
-		key->port = 0;
-		v = bpf_map_lookup_elem(&policy, key);
+		key.identity = !i ? asked->identity
+			: i == 1  ? lnt_id_kind(asked->identity)
+				  : LNT_ID_ANY;
+		key.prefixlen = LNT_POLICY_ALL;
+		key.proto = 0;
+		key.port = 0;
+		v = bpf_map_lookup_elem(&policy, &key);
 		if (!v)
 			continue;
 		lengths = v->lengths;
-		key->proto = proto;
+		key.proto = asked->proto;
 		for (int cut = 0; cut <= 16 && lengths; cut++, lengths >>= 1) {
 			if (!(lengths & 1))
 				continue;
-			key->prefixlen = LNT_POLICY_PORT - cut;
-			key->port = port & bpf_htons((__u16)(0xffffu << cut));
-			longer = bpf_map_lookup_elem(&policy, key);
+			key.prefixlen = LNT_POLICY_PORT - cut;
+			key.port = asked->port & bpf_htons((__u16)(0xffffu << cut));
+			longer = bpf_map_lookup_elem(&policy, &key);
 			if (longer) {
 				v = longer;
 				break;

@@ -30,11 +30,16 @@ static void del(struct bpf_map *map, const void *key)
 
 static void empty(struct bpf_map *map)
 {
-	uint8_t key[sizeof(struct lnt_pending)];
+	uint8_t keys[2][sizeof(struct lnt_pending)];
+	int fd = bpf_map__fd(map), r, at = 0;
 
-	assert_true(bpf_map__key_size(map) <= sizeof(key));
-	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, key))
-		del(map, key);
+	assert_true(bpf_map__key_size(map) <= sizeof(keys[0]));
+	/* The next is asked for while there is this one: a hash is searched from its start without.
+	 */
+	for (r = bpf_map_get_next_key(fd, NULL, keys[at]); !r; at = !at) {
+		r = bpf_map_get_next_key(fd, keys[at], keys[!at]);
+		del(map, keys[at]);
+	}
 }
 
 /* --- counters --------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define REPEAT 20000
-#define ROUNDS 15
+#define ROUNDS 9
 
 /*
  * The kernel runs all repetitions on one packet. One that is sent on loses a hop each time, and one
