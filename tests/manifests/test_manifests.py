@@ -4,6 +4,7 @@
 import os
 import re
 import subprocess
+import tempfile
 import unittest
 
 import yaml
@@ -106,6 +107,35 @@ class Install(unittest.TestCase):
         for (kind, name), obj in self.objects.items():
             if kind in ("ServiceAccount", "ConfigMap", "DaemonSet"):
                 self.assertEqual(obj["metadata"].get("namespace"), "kube-system", name)
+
+
+class Documentation(unittest.TestCase):
+    """docs/install.md: what can be run of it without a cluster."""
+
+    def setUp(self):
+        self.text = read("docs/install.md")
+
+    def test_the_api_server_is_set_as_documented(self):
+        command = re.search(r"^    (sed [^|]*)\|\n", self.text, re.M)[1]
+        config = objects(run("sh", "-c", command))["ConfigMap", "linnet"]["data"]
+        self.assertEqual(config["kubernetes-service-host"], "192.0.2.10")
+        config["kubernetes-service-host"] = ""
+        self.assertEqual(config, objects(read("manifests/install.yaml"))["ConfigMap", "linnet"]["data"])
+
+    def test_kustomize_takes_another_image(self):
+        images = re.search(r"^    (images:\n(?:      .*\n)+)", self.text, re.M)[1].replace("\n    ", "\n")
+        with tempfile.TemporaryDirectory(dir=TOP) as folder:
+            with open(f"{folder}/kustomization.yaml", "w", encoding="utf-8") as f:
+                f.write("resources: [../manifests]\n" + images)
+            daemonset = objects(run("kubectl", "kustomize", folder))["DaemonSet", "linnet"]
+        self.assertEqual({c["image"] for c in containers(daemonset)}, {"registry.example.org/linnet:v1"})
+
+    def test_files_and_objects_that_it_names_are_there(self):
+        for name in re.findall(r"(?:manifests|hack)/[a-z./-]*[a-z]", self.text):
+            self.assertTrue(os.path.exists(os.path.join(TOP, name)) or name.startswith("manifests?"), name)
+        have = {n for f in ("install", "uninstall") for _, n in objects(read(f"manifests/{f}.yaml"))}
+        for name in re.findall(r"(?:daemonset|configmap)[ /](linnet[a-z-]*)", self.text):
+            self.assertIn(name, have)
 
 
 class Uninstall(unittest.TestCase):
