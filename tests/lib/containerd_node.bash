@@ -180,10 +180,16 @@ daemonset_start() {
 		container_create "$1" "$2" "$c" || return
 		node_ctr "$1" run --detach --config "$d/$c/config.json" --log-uri "file://$d/$c/log" \
 			"$2-$c" </dev/null || return
+		node_ctr "$1" tasks ls | awk -v id="$2-$c" '$1 == id { print $2 }' >"$d/$c/pid"
 	done
 }
 
-container_runs() { node_ctr "$1" tasks ls | grep -qE "^$2-$3 .*RUNNING"; }
+# What has ended is a zombie until its task is removed.
+container_runs() {
+	local pid
+	pid=$(<"$(pod_folder "$1" "$2")/$3/pid")
+	[ -n "$pid" ] && [ -e "/proc/$pid/root/" ]
+}
 container_ended() { ! container_runs "$@"; }
 
 # daemonset_stop NODE POD: SIGTERM, the grace that the pod has, SIGKILL. Fails if that was needed.
