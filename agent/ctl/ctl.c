@@ -11,12 +11,26 @@
 #include <getopt.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 const char *ctl_text(const cJSON *json, const char *key)
 {
 	const char *s = lnt_json_str(json, key);
 
 	return s ? s : "";
+}
+
+static bool parse_timeout(struct ctl *c, const char *arg)
+{
+	unsigned long n;
+	char *end;
+
+	n = strtoul(arg, &end, 10);
+	c->timeout = (unsigned)n;
+	if (*arg >= '0' && *arg <= '9' && !*end && n <= 3600)
+		return true;
+	fprintf(stderr, "linnetctl: '%s' is no number of seconds up to 3600\n", arg);
+	return false;
 }
 
 bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_code)
@@ -29,6 +43,8 @@ bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_c
 	case 'b':
 		c->bpf_root = arg;
 		return true;
+	case 'T':
+		return parse_timeout(c, arg);
 	case 'o':
 		c->json = !strcmp(arg, "json");
 		c->wide = !strcmp(arg, "wide");
@@ -130,7 +146,7 @@ int ctl_list(struct ctl *c, const char *of, const char *ns, void (*fn)(void *ctx
 		print_member(object, first);
 		first = false;
 	}
-	fputs("linnetctl: the agent has hung up: this is not all\n", stderr);
+	fputs("linnetctl: this is not all\n", stderr);
 	return CTL_ABSENT;
 }
 
@@ -182,10 +198,13 @@ bool ctl_ask(struct ctl *c, const cJSON *req)
 	_cleanup_free_ char *text = cJSON_PrintUnformatted(req);
 	_cleanup_close_ int fd = -1;
 	int r = lnt_unix_connect(c->run_dir, LNT_CTL_SOCKET, 0, &fd);
+	const struct timeval wait = {.tv_sec = c->timeout};
 	size_t len = text ? strlen(text) : 0;
 
 	if (c->in)
 		fclose(TAKE_PTR(c->in));
+	if (!r && c->timeout)
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	if (r) {
 		if (!c->quiet)
 			say_absent(c, r);
@@ -205,6 +224,17 @@ bool ctl_ask(struct ctl *c, const cJSON *req)
 	return c->in;
 }
 
+/* The end of the answer, which is not where it should be. */
+static void say_silent(const struct ctl *c)
+{
+	if (ferror(c->in) && errno == EAGAIN)
+		fprintf(stderr, "linnetctl: the agent at %s/%s has said nothing for %u s\n",
+			c->run_dir, LNT_CTL_SOCKET, c->timeout);
+	else
+		fprintf(stderr, "linnetctl: the agent at %s/%s is gone, or has hung up\n",
+			c->run_dir, LNT_CTL_SOCKET);
+}
+
 const char *ctl_read(struct ctl *c, cJSON **ret_json)
 {
 	_cleanup_json_ cJSON *json = NULL;
@@ -212,8 +242,11 @@ const char *ctl_read(struct ctl *c, cJSON **ret_json)
 	ssize_t n = getline(&c->line, &c->room, c->in);
 
 	*ret_json = NULL;
-	if (n <= 0)
+	if (n <= 0) {
+		if (!c->quiet)
+			say_silent(c);
 		return NULL;
+	}
 	json = cJSON_ParseWithLength(c->line, (size_t)n);
 	why = lnt_json_str(json, "error");
 	if (why)
@@ -231,7 +264,7 @@ cJSON *ctl_get(struct ctl *c, const char *what)
 	cJSON *json = NULL;
 
 	cJSON_AddStringToObject(req, "get", what);
-	if (ctl_ask(c, req) && !ctl_read(c, &json))
-		fputs("linnetctl: the agent has hung up\n", stderr);
+	if (ctl_ask(c, req))
+		ctl_read(c, &json);
 	return json;
 }

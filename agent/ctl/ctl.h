@@ -21,6 +21,7 @@ struct ctl {
 	const char *bpf_root; /* NULL: as the agent says, or the default */
 	bool json;	      /* -o json */
 	bool wide;	      /* -o wide */
+	unsigned timeout;     /* seconds that the agent may say nothing; 0: any time */
 	bool quiet;	      /* an agent that is not there is nothing to be told */
 	cJSON *status;	      /* owned: the agent's, once ctl_find_bpf_root() has asked */
 	FILE *in;	      /* from the agent, once ctl_ask() has connected */
@@ -41,15 +42,17 @@ int ctl_service(struct ctl *c, int argc, char **argv);
 int ctl_status(struct ctl *c, int argc, char **argv);
 int ctl_version(struct ctl *c, int argc, char **argv);
 
-/* What verbs' options share: 'o', 'r', 'b', 'h' and unknown ones. False: the verb is to end. */
+/* What verbs' options share: 'o', 'r', 'b', 'T', 'h' and unknown ones. False: the verb is to end.
+ */
 bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_code);
 #define CTL_OPTIONS                                                                          \
 	{"output", required_argument, NULL, 'o'}, {"run-dir", required_argument, NULL, 'r'}, \
 		{"bpf-root", required_argument, NULL, 'b'},                                  \
+		{"timeout", required_argument, NULL, 'T'},                                   \
 	{                                                                                    \
 		"help", no_argument, NULL, 'h'                                               \
 	}
-#define CTL_SHORT "+o:r:b:h"
+#define CTL_SHORT "+o:r:b:T:h"
 
 /* Where linnet pins: as the option says, or @agent's status (NULL: none), or the default. */
 const char *ctl_bpf_root(const struct ctl *c, const cJSON *agent);

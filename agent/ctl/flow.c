@@ -129,7 +129,8 @@ static int find_pod(struct ctl *c, struct query *q)
 	cJSON_AddItemToArray(cJSON_AddArrayToObject(req, "pods"), cJSON_CreateString(q->pod));
 	if (!ctl_ask(c, req))
 		return CTL_ABSENT;
-	ctl_read(c, &answer);
+	if (!ctl_read(c, &answer))
+		return CTL_ABSENT;
 	cJSON_ArrayForEach (item, lnt_json_get(lnt_json_get(answer, "pods"), q->pod))
 		if (!lnt_addr_parse(cJSON_GetStringValue(item), &addr))
 			add_pod_addr(&q->filter, &addr);

@@ -20,6 +20,8 @@ static const char usage[] =
 	"Every verb has --help, -o json, and\n"
 	"  --run-dir DIR    where the agent's socket is (/run/linnet)\n"
 	"  --bpf-root DIR   where linnet pins (as the agent says; /sys/fs/bpf)\n"
+	"  --timeout SECONDS\n"
+	"                   how long the agent may say nothing (10; 0: any time)\n"
 	"Exits with 0; 1 when the answer is no, or something is wrong; 2 when it\n"
 	"cannot be told; 3 when no agent answers.\n";
 
@@ -39,7 +41,7 @@ static const struct verb {
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {CTL_OPTIONS, {}};
-	struct ctl c = {.run_dir = "/run/linnet"};
+	struct ctl c = {.run_dir = "/run/linnet", .timeout = 10};
 	int opt, code = CTL_FAILED;
 
 	while ((opt = getopt_long(argc, argv, CTL_SHORT, longs, NULL)) != -1)

@@ -125,8 +125,6 @@ static int follow(struct ctl *c)
 		if (fflush(stdout))
 			return CTL_OK;
 	}
-	fprintf(stderr, "linnetctl: the agent at %s/%s is gone, or has hung up\n", c->run_dir,
-		LNT_CTL_SOCKET);
 	return CTL_ABSENT;
 }
 
@@ -157,5 +155,6 @@ int ctl_monitor(struct ctl *c, int argc, char **argv)
 		fputs(usage, stderr);
 		return CTL_FAILED;
 	}
+	c->timeout = 0; /* there may be nothing to tell */
 	return ctl_ask(c, req) ? follow(c) : CTL_ABSENT;
 }

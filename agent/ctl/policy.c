@@ -119,7 +119,7 @@ static int get(struct ctl *c, int argc, char **argv)
 	cJSON_AddStringToObject(req, "pod", pod);
 	line = ctl_ask(c, req) ? ctl_read(c, &json) : NULL;
 	if (!json)
-		return c->in ? CTL_FAILED : CTL_ABSENT;
+		return line ? CTL_FAILED : CTL_ABSENT;
 	if (c->json)
 		fputs(line, stdout);
 	else
@@ -265,7 +265,7 @@ static int trace(struct ctl *c, int argc, char **argv)
 	cJSON_AddNumberToObject(req, "family", family);
 	line = ctl_ask(c, req) ? ctl_read(c, &json) : NULL;
 	if (!json)
-		return c->in ? CTL_FAILED : CTL_ABSENT;
+		return line ? CTL_FAILED : CTL_ABSENT;
 	if (c->json)
 		fputs(line, stdout);
 	else

@@ -84,7 +84,8 @@ static void judge_watches(struct ctl_found *f)
 	cJSON_ArrayForEach (w, lnt_json_get(f->agent, "watches")) {
 		const char *state = ctl_text(w, "state"), *why = ctl_text(w, "lastError");
 
-		if (!strcmp(state, "broken"))
+		/* Servers end a watch every few minutes; then the next is opened. */
+		if (!strcmp(state, "broken") && (*why || number(w, "ageSeconds") > CTL_SILENT))
 			problem(f, "watch-broken", "no watch of %s is open: %s",
 				ctl_text(w, "resource"), *why ? why : "it is being opened");
 		else if (!strcmp(state, "open") && number(w, "ageSeconds") > CTL_SILENT)

@@ -69,7 +69,8 @@ struct lnt_kube_watch_state {
 	bool streaming;	      /* a watch is open now */
 	uint64_t age_ms;      /* since the last event, bookmark or list */
 	uint64_t events, relists, errors;
-	const char *last_error; /* "" when none; valid until the loop runs again */
+	/* Since a watch was opened last; "" when none. Valid until the loop runs again. */
+	const char *last_error;
 };
 void lnt_kube_watch_state(
 	const struct lnt_kube *k, enum lnt_kind kind, struct lnt_kube_watch_state *ret_state);

@@ -442,6 +442,7 @@ static void watch_open(void *ctx)
 	r->streaming = true;
 	r->opened = uv_now(r->loop);
 	r->since = r->number;
+	r->last_error[0] = '\0';
 	good(r);
 	if (r->logged) {
 		log_info("watch %s: works again", r->apply.resource);

@@ -298,6 +298,8 @@ event_says() { # event_says POLICY TEXT
 	wait_until 10 event_says names 'egress[0].to[0]: domainNames are not supported'
 	grep -q 'ClusterNetworkPolicy names: egress\[0\].to\[0\]: domainNames' "$(node_dir n1)/agent.log"
 	wait_until 5 metric_is n1 'linnet_notices{kind="ClusterNetworkPolicy",reason="Unsupported"}' 1
+	in_node n1 "$LNT_BUILD/linnetctl" --run-dir "$(node_dir n1)/run" policy list -o wide |
+		grep -qE '^<none> +names .* partly +egress\[0\]\.to\[0\]: domainNames'
 	blocked red/server tcp outside 80
 	reaches red/near tcp outside 80
 	# Of a rule that would deny somebody it denies everybody; nobody else is touched.

@@ -101,6 +101,13 @@ closed_told() {
 	soon_blocked lab/client tcp lab/one 8080
 	reaches n1 tcp lab/one 8080
 	wait_until 10 closed_told
+	run -1 in_node n1 "$LNT_BUILD/linnetctl" --run-dir "$(node_dir n1)/run" status
+	[[ $output == *'closed: lab/one is closed: its policy does not fit into the maps'* ]]
+	[[ $output == *'not-served: NetworkPolicy lab/ports: does not fit into the maps'* ]]
+	run -0 in_node n1 "$LNT_BUILD/linnetctl" --run-dir "$(node_dir n1)/run" endpoint list
+	grep -qE ' one .* closed ' <<<"$output"
+	run -0 in_node n1 "$LNT_BUILD/linnetctl" --run-dir "$(node_dir n1)/run" policy list
+	grep -qE '^lab +ports .* not-programmed$' <<<"$output"
 	wait_until 10 metric_above n1 'linnet_notices{kind="NetworkPolicy",reason="NotProgrammed"}' 0
 	wait_until 10 metric_above n1 'linnet_drops_total{reason="policy-closed"}' 0
 	ports 3

@@ -405,6 +405,18 @@ has_services() { [ "$(json n1 '.services | length' service list -n many)" = "$1"
 	done
 }
 
+@test "an agent that is stuck is not waited for" {
+	kill -STOP "$(agent_pid n1)"
+	run -3 ctl n1 status --bpf-root "$(node_dir n1)/bpf" --timeout 1
+	[[ $output == *'has said nothing for 1 s'*'Agent          none answers'*'endpoints      4 '* ]]
+	run -3 ctl n1 --timeout 1 policy get red/server
+	run -3 ctl n1 --timeout 1 service list -o json
+	kill -CONT "$(agent_pid n1)"
+	run -0 ctl n1 status
+	run -2 ctl n1 --timeout x status
+	[[ $output == *"'x' is no number of seconds"* ]]
+}
+
 @test "version: one for all programs, the metric and linnetd" {
 	local version
 	version=$(make -s -C "$LNT_TOP" version)

@@ -139,7 +139,10 @@ static void problems_are_found(void **state)
 	assert_problems("{" WELL WATCH("absent", "0") "}", maps, 1, "");
 	assert_problems("{" WELL WATCH("open", "10") "}", maps, 4, " map-full");
 	assert_problems("{" WELL WATCH("open", "301") "}", NULL, 0, " watch-silent");
-	assert_problems("{" WELL WATCH("broken", "1") "}", NULL, 0, " watch-broken");
+	assert_problems("{" WELL WATCH("broken", "1") "}", NULL, 0, "");
+	assert_problems("{" WELL WATCH("broken", "301") "}", NULL, 0, " watch-broken");
+	assert_problems(
+		"{" WELL WATCH("broken\",\"lastError\":\"x", "1") "}", NULL, 0, " watch-broken");
 	assert_problems(NULL, NULL, 0, " no-agent");
 	assert_problems("{" WELL "\"notices\":[{\"reason\":\"NotProgrammed\"},"
 			"{\"reason\":\"Unsupported\"}]}",
