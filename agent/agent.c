@@ -62,6 +62,28 @@ static void wait_for(struct lnt_agent *a, const char *what)
 	snprintf(a->why_not, sizeof(a->why_not), "%s", what);
 }
 
+/* For SCTP of the node itself, to its own addresses. Programs of an earlier agent stay, as to_node.
+ */
+static int attach_loopback(struct lnt_agent *a, bool want, struct lnt_err *e)
+{
+	const char *root = a->opt->bpf_root;
+	bool is = lnt_attach_is_there(
+		a->nl, root, "to_node", "lo", LNT_LOOPBACK_IFINDEX, LNT_HOOK_EGRESS);
+	int r = 0;
+
+	if (want && (is || lnt_stack_backends_sctp(&a->stack_backends))) {
+		r = lnt_forwarding_loopback(a->opt->run_dir, e);
+		if (!r)
+			r = lnt_attach_device(a->nl, root, "to_node", "lo", LNT_LOOPBACK_IFINDEX,
+				LNT_HOOK_EGRESS, e);
+		a->to_lo = !r;
+	} else if (is) {
+		r = lnt_detach_device(a->nl, root, "lo", LNT_LOOPBACK_IFINDEX, LNT_HOOK_EGRESS, e);
+		a->to_lo = false;
+	}
+	return r;
+}
+
 /* to_node comes before the first packet that needs it and goes after the last. */
 static int attach_to_node(struct lnt_agent *a, const struct lnt_config *cfg,
 	const struct lnt_node_devices *devices, struct lnt_err *e)
@@ -80,6 +102,8 @@ static int attach_to_node(struct lnt_agent *a, const struct lnt_config *cfg,
 			r = lnt_detach_device(
 				a->nl, root, link->name, link->ifindex, LNT_HOOK_EGRESS, e);
 	}
+	if (!r)
+		r = attach_loopback(a, cfg->has_to_node, e);
 	if (!r)
 		a->to_node = cfg->has_to_node;
 	return r;
@@ -460,6 +484,8 @@ static int services_to_maps(struct lnt_agent *a, struct lnt_err *e, size_t *writ
 			&a->stack_backends, a->nl, &a->devices, a->services, changes, n, e);
 	if (!r && !a->to_node && lnt_stack_backends_any(&a->stack_backends))
 		r = set_to_node(a, true, e);
+	if (!r && !a->to_lo && lnt_stack_backends_sctp(&a->stack_backends))
+		r = attach_loopback(a, true, e);
 	if (!r)
 		r = lnt_sync_services(a->sync, changes, n, whole, e, writes);
 	if (r && changes)

@@ -66,6 +66,7 @@ struct lnt_agent {
 	struct lnt_stack_backends stack_backends;
 	size_t tables_missing; /* Maglev tables that could not be made, as was last said */
 	bool to_node;	       /* is attached */
+	bool to_lo;	       /* on the loopback device too */
 	struct lnt_hostport_addr *hostport_addrs;
 	size_t n_hostport_addrs;
 	struct lnt_port_holders port_holders;

@@ -29,6 +29,7 @@ struct look {
 
 static void forget(struct lnt_stack_backends *t, struct lnt_stack_frontend *f)
 {
+	t->n_sctp -= f->key.proto == IPPROTO_SCTP;
 	HASH_DEL(t->frontends, f);
 	free(f);
 }
@@ -51,6 +52,11 @@ void lnt_stack_backends_clear(struct lnt_stack_backends *t)
 bool lnt_stack_backends_any(const struct lnt_stack_backends *t)
 {
 	return t->frontends;
+}
+
+bool lnt_stack_backends_sctp(const struct lnt_stack_backends *t)
+{
+	return t->n_sctp;
 }
 
 int lnt_stack_backends_place(
@@ -138,8 +144,10 @@ static int note(struct look *l, const struct lnt_service_key *key, const struct 
 		return -ENOMEM;
 	known->key = *key;
 	HASH_ADD(hh, l->t->frontends, key, sizeof(known->key), known);
-	if (known->hh.tbl)
+	if (known->hh.tbl) {
+		l->t->n_sctp += key->proto == IPPROTO_SCTP;
 		return 0;
+	}
 	free(known);
 	return -ENOMEM;
 }

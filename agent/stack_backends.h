@@ -6,7 +6,7 @@
  * linnet does not serve. Their answers leave by the stack, where to_node translates them back; it
  * costs every packet of the host, so it is attached only while there is such a service. So it is
  * for any service of SCTP: the node's own sockets of it are translated there, for no hook sees
- * them.
+ * them; and on the loopback device, by which they ask the node's own addresses.
  *
  * An address in a pod CIDR is no such backend. Of any other the routing table says whether it is
  * reached by one of the node's devices.
@@ -21,7 +21,8 @@ struct lnt_stack_backends {
 	struct lnt_stack_frontend *frontends; /* owned; those that need to_node */
 	struct lnt_prefix *cidrs;	      /* owned; pod CIDRs of all nodes, sorted */
 	size_t n_cidrs;
-	bool known; /* all there are have been looked at as things stand */
+	size_t n_sctp; /* of the frontends */
+	bool known;    /* all there are have been looked at as things stand */
 };
 
 /* Where pods are. Routes may have changed too: all services are looked at again. */
@@ -35,5 +36,8 @@ int lnt_stack_backends_update(struct lnt_stack_backends *t, struct lnt_nl *nl,
 
 /* Whether there is any, as of the last update. */
 bool lnt_stack_backends_any(const struct lnt_stack_backends *t);
+
+/* Whether one of them is of SCTP. */
+bool lnt_stack_backends_sctp(const struct lnt_stack_backends *t);
 
 void lnt_stack_backends_clear(struct lnt_stack_backends *t);

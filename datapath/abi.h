@@ -46,6 +46,8 @@ enum lnt_direction {
 #define LNT_SCOPE_TO_NODE 0x40000000u
 #define LNT_SCOPE_TO_POD  0x80000000u
 
+#define LNT_LOOPBACK_IFINDEX 1u /* of lo, in every network namespace */
+
 /* What is done with a flow's packets once rewritten. Up to LNT_ACT_DSR on the slow path only. */
 enum lnt_action {
 	LNT_ACT_DROP = 0,
@@ -53,6 +55,7 @@ enum lnt_action {
 	LNT_ACT_STACK, /* up or on through the host's stack */
 	LNT_ACT_PEER,  /* into the local pod behind ifindex */
 	LNT_ACT_NEIGH, /* out of device ifindex, towards nexthop */
+	LNT_ACT_LOOP,  /* to the node itself, as what it sends to its own addresses */
 };
 
 enum lnt_flow_flag {

@@ -217,6 +217,7 @@ static const char *action_text(uint8_t action)
 		[LNT_ACT_STACK] = "stack",
 		[LNT_ACT_PEER] = "pod",
 		[LNT_ACT_NEIGH] = "device",
+		[LNT_ACT_LOOP] = "loopback",
 	};
 
 	return action < ARRAY_SIZE(texts) && texts[action] ? texts[action] : "?";

@@ -85,6 +85,19 @@ int lnt_forwarding_enable(
 	return r;
 }
 
+int lnt_forwarding_loopback(const char *run_dir, struct lnt_err *e)
+{
+	int r = set(run_dir, "ipv4", "lo", "accept_local", 0, '1', e);
+
+	/* Strict by default on some: addresses are other devices'. The looser of lo and all counts.
+	 */
+	if (!r)
+		r = set(run_dir, "ipv4", "lo", "rp_filter", 0, '2', e);
+	if (!r)
+		r = set(run_dir, "ipv4", "lo", "route_localnet", 0, '1', e);
+	return r;
+}
+
 int lnt_forwarding_restore(const char *run_dir, struct lnt_err *e)
 {
 	_cleanup_free_ char *lines = NULL;

@@ -14,5 +14,11 @@
 int lnt_forwarding_enable(
 	const struct lnt_node_devices *devices, const char *run_dir, struct lnt_err *e);
 
-/* Puts back what lnt_forwarding_enable() has changed, and forgets it. */
+/*
+ * Lets the loopback device bring packets from the node's own addresses that the stack has not sent
+ * itself: answers of its own services.
+ */
+int lnt_forwarding_loopback(const char *run_dir, struct lnt_err *e);
+
+/* Puts back what these have changed, and forgets it. */
 int lnt_forwarding_restore(const char *run_dir, struct lnt_err *e);

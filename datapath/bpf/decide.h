@@ -114,13 +114,22 @@ static __always_inline void flow_to_pod_neigh(
 	f->nexthop = *addr;
 }
 
+/* To the node itself by its loopback device, whose MAC is zero as the flow's new ones are. */
+static __always_inline void flow_loop(struct lnt_flow *f)
+{
+	f->action = LNT_ACT_LOOP;
+	f->flags |= LNT_F_REWRITE_MAC;
+}
+
 /* The service that a packet is for. From the wire only what is served to the outside is one. */
 static __always_inline struct lnt_service_value *service_for_packet(const struct lnt_flow_key *k)
 {
 	struct lnt_service_value *svc = service_find(&k->daddr, k->dport, k->proto);
 
-	if (!svc || svc->flags & LNT_SVC_HOST_ONLY)
+	if (!svc)
 		return NULL;
+	if (svc->flags & LNT_SVC_HOST_ONLY)
+		return k->scope == LNT_SCOPE_TO_NODE ? svc : NULL;
 	return k->scope == LNT_SCOPE_NODE && !(svc->flags & LNT_SVC_EXTERNAL) ? NULL : svc;
 }
 
@@ -330,6 +339,26 @@ static __noinline int decide_source(
 	return LNT_DROP_NONE;
 }
 
+/*
+ * The way to the target. What the node sends may be on its loopback device, from where and with
+ * whose addresses nothing is routed: it goes as by another device, masqueraded.
+ */
+static __always_inline int route_target(struct __sk_buff *ctx, struct scratch *s)
+{
+	const struct in6_addr *saddr = &s->eff.saddr;
+	__u32 scope = s->d.orig.scope, ifindex = s->ifindex;
+
+	if (scope_is_pod(scope)) {
+		ifindex = scope;
+	} else if (scope == LNT_SCOPE_TO_NODE) {
+		ifindex = cfg.devices[0];
+		if (addr_stays(saddr))
+			saddr = addr_is4(saddr) ? (const struct in6_addr *)&cfg.masq4
+						: (const struct in6_addr *)&cfg.masq6;
+	}
+	return route(ctx, saddr, &s->eff.daddr, ifindex, &s->d.fwd);
+}
+
 /* Not for a local pod and not from one: the node's own business. Not a drop reason. */
 #define DECIDE_NOT_OURS (-1)
 
@@ -364,10 +393,12 @@ static __noinline int decide_target(
 	 */
 	f->dst_identity = peer_identity(&s->eff.daddr);
 	if (lnt_id_kind(f->dst_identity) == LNT_ID_HOST) {
-		f->action = LNT_ACT_STACK;
+		if (scope == LNT_SCOPE_TO_NODE)
+			flow_loop(f);
+		else
+			f->action = LNT_ACT_STACK;
 	} else {
-		r = route(ctx, &s->eff.saddr, &s->eff.daddr,
-			scope_is_pod(scope) ? scope : s->ifindex, f);
+		r = route_target(ctx, s);
 		if (r)
 			return r;
 	}
@@ -376,7 +407,7 @@ static __noinline int decide_target(
 	 */
 	if (scope == LNT_SCOPE_NODE && f->action == LNT_ACT_STACK && !cfg.has_to_node)
 		return LNT_DROP_NO_BACKEND;
-	/* What the node sends out does not come back to its stack. */
+	/* What the node sends out is not for its stack to route. */
 	if (scope == LNT_SCOPE_TO_NODE && f->action == LNT_ACT_STACK)
 		return LNT_DROP_NO_BACKEND;
 	return LNT_DROP_NONE;
@@ -422,11 +453,24 @@ static __noinline bool decide_dsr(struct __sk_buff *ctx, struct scratch *s)
 	return false;
 }
 
+/* Where the answers are seen. */
+static __always_inline __u32 answers_scope(
+	const struct scratch *s, const struct lnt_endpoint_value *dst_ep)
+{
+	__u32 scope = s->d.orig.scope;
+
+	if (dst_ep)
+		return dst_ep->ifindex;
+	if (s->d.fwd.action == LNT_ACT_STACK)
+		return scope == LNT_SCOPE_NODE ? LNT_SCOPE_TO_NODE : scope | LNT_SCOPE_TO_POD;
+	return s->d.fwd.action == LNT_ACT_LOOP ? LNT_SCOPE_TO_NODE : LNT_SCOPE_NODE;
+}
+
 /*
  * A source that the answers find their way back to: the node's, where a pod talks to a world that
  * has no way to it and where a client from outside is sent on to another node that does not answer
- * it directly; the gateway's, where a pod talks to itself through a service. What is up keeps what
- * it has. Returns a reason.
+ * it directly; the gateway's, where a pod talks to itself through a service; again the node's,
+ * where it asks a service at a loopback address. What is up keeps what it has. Returns a reason.
  */
 static __noinline int decide_source_nat(struct __sk_buff *ctx, struct scratch *s,
 	const struct lnt_endpoint_value *src_ep, const struct lnt_endpoint_value *dst_ep)
@@ -450,7 +494,14 @@ static __noinline int decide_source_nat(struct __sk_buff *ctx, struct scratch *s
 		gateway_address(addr_is4(&s->eff.saddr), &f->nat_saddr);
 		return LNT_DROP_NONE;
 	}
-	if (f->action != LNT_ACT_NEIGH || s->d.orig.scope == LNT_SCOPE_TO_NODE)
+	if (s->d.orig.scope == LNT_SCOPE_TO_NODE) {
+		if (!addr_stays(&s->eff.saddr))
+			return LNT_DROP_NONE;
+		if (!has_masquerade(s))
+			return LNT_DROP_NAT_PORTS;
+		return decide_masquerade(s, answers_scope(s, dst_ep));
+	}
+	if (f->action != LNT_ACT_NEIGH)
 		return LNT_DROP_NONE;
 	if (decide_dsr(ctx, s)) {
 		flow_set_dsr(f, s->eff.proto);
@@ -521,6 +572,11 @@ static __noinline int decide_policy(struct __sk_buff *ctx, struct scratch *s,
 	return dst_ep ? decide_end(ctx, s, dst_ep, LNT_INGRESS) : LNT_DROP_NONE;
 }
 
+static __noinline bool is_nodes_own(const struct in6_addr *addr)
+{
+	return addr && (addr_stays(addr) || lnt_id_kind(peer_identity(addr)) == LNT_ID_HOST);
+}
+
 /* The replies: their key, the rewrite that undoes the opener's, and their way. Returns a reason. */
 static __noinline int decide_reply(struct __sk_buff *ctx, struct scratch *s,
 	const struct lnt_endpoint_value *src_ep, const struct lnt_endpoint_value *dst_ep)
@@ -535,12 +591,7 @@ static __noinline int decide_reply(struct __sk_buff *ctx, struct scratch *s,
 	rk->sport = s->eff.dport;
 	rk->dport = f->flags & LNT_F_NAT_SRC ? f->nat_sport : s->eff.sport;
 	rk->proto = s->eff.proto;
-	if (dst_ep)
-		rk->scope = dst_ep->ifindex;
-	else if (f->action == LNT_ACT_STACK)
-		rk->scope = scope == LNT_SCOPE_NODE ? LNT_SCOPE_TO_NODE : scope | LNT_SCOPE_TO_POD;
-	else
-		rk->scope = LNT_SCOPE_NODE;
+	rk->scope = answers_scope(s, dst_ep);
 
 	r->flags = LNT_F_REPLY;
 	r->src_identity = f->src_identity;
@@ -568,7 +619,14 @@ static __noinline int decide_reply(struct __sk_buff *ctx, struct scratch *s,
 		mac_copy(r->src_mac, dst_ep->mac);
 	}
 	if ((scope | rk->scope) & (LNT_SCOPE_TO_POD | LNT_SCOPE_TO_NODE)) {
-		r->action = LNT_ACT_STACK;
+		/* What comes from one of the node's own addresses comes by loopback, or is thrown
+		 * away.
+		 */
+		if (scope == LNT_SCOPE_TO_NODE && rk->scope != scope &&
+			is_nodes_own(&s->d.orig.daddr))
+			flow_loop(r);
+		else
+			r->action = LNT_ACT_STACK;
 		return LNT_DROP_NONE;
 	}
 	if (scope_is_pod(scope) && src_ep) {

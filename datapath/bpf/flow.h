@@ -49,6 +49,8 @@ static __always_inline int flow_output(struct __sk_buff *ctx, const struct lnt_f
 {
 	if (f->action == LNT_ACT_PEER)
 		return bpf_redirect_peer(f->ifindex, 0);
+	if (f->action == LNT_ACT_LOOP)
+		return bpf_redirect(LNT_LOOPBACK_IFINDEX, BPF_F_INGRESS);
 	if (f->action == LNT_ACT_NEIGH) {
 		struct bpf_redir_neigh nh = {.nh_family = f->family};
 

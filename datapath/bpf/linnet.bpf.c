@@ -54,6 +54,7 @@ int from_node(struct __sk_buff *ctx)
 /*
  * To the wire: egress of the node's devices. Attached only where a service that is open to the
  * outside has a backend that the node's stack answers for; every packet of the node pays for it.
+ * With SCTP services also on the loopback device, by which the node asks its own addresses.
  */
 SEC("tc")
 int to_node(struct __sk_buff *ctx)

@@ -141,6 +141,17 @@ served_by() {
 	done
 }
 
+@test "nodes: reach NodePorts at their own addresses, with strict reverse path filters too" {
+	in_node n1 sysctl -qw net.ipv4.conf.all.rp_filter=1
+	for family in 4 6; do
+		wait_until 10 associates n1 "$(addr n1 $family)" 30090
+		[ "$(served_by n1 "$(addr n1 $family)" 30090)" = "lab/one lab/two " ]
+		refused n1 "$(addr n1 $family)" 30092
+	done
+	[ "$(served_by n1 127.0.0.1 30090)" = "lab/one lab/two " ]
+	in_node n1 sysctl -qw net.ipv4.conf.all.rp_filter=0
+}
+
 @test "nodes: reach services too, and see the service answer" {
 	for family in 4 6; do
 		wait_until 10 associates n1 "$(vip sig $family)" 9000

@@ -56,10 +56,13 @@ sctp_answers() {
 			sctp_of lab/$name lab/a "$(sctp_vip $name $family)" 9001
 			sctp_of lab/$name n1 "$(sctp_vip $name $family)" 9001
 		done
+		sctp_of lab/b n1 "$(addr n1 $family)" 30120
+		sctp_of lab/c n1 "$(addr n1 $family)" 30130
 		sctp_of lab/b net "$(addr n1 $family)" 30120
 		sctp_of lab/c net "$(addr n1 $family)" 30130
 		sctp_of net lab/a "$(addr outside $family)" 81
 	done
+	sctp_of lab/c n1 127.0.0.1 30130
 }
 
 # sctp_aborts FROM ADDRESS PORT
@@ -79,13 +82,13 @@ sctp_refused() {
 	done
 }
 
-# A hostPort of n1 that leads to lab/h there, asked by all but the node's own processes.
+# A hostPort of n1 that leads to lab/h there.
 sctp_host_port() {
 	local family from
 	pod_create n1 lab/h
 	PORTMAPS='[{"hostPort": 9016, "containerPort": 81, "protocol": "sctp"}]' pod_run lab/h 81
 	for family in 4 6; do
-		for from in net n2 lab/a lab/c lab/h; do
+		for from in net n1 n2 lab/a lab/c lab/h; do
 			sctp_of lab/h $from "$(addr n1 $family)" 9016
 		done
 		sctp_aborts net "$(addr n1 $family)" 9017

@@ -330,6 +330,74 @@ static void node_asks(void **state)
 	out(b, HOST, 1000, VIP, 80);
 }
 
+static int hook_of(int target)
+{
+	if (target == B)
+		return FROM(B);
+	return target == HOST ? OUT : WIRE;
+}
+
+/*
+ * An association of the node's own with @target, by a service at one of its own addresses; as @seen
+ * by it. What it answers comes back by loopback.
+ */
+static void associate_with_own(struct bed *b, int own, int port, int target, int seen)
+{
+	static const uint8_t chunks[][2] = {{INIT, INIT_ACK}, {COOKIE_ECHO, COOKIE_ACK},
+		{DATA, DATA}, {SHUTDOWN, SHUTDOWN_ACK}};
+	unsigned before = bed_flows(b);
+
+	for (size_t i = 0; i < ARRAY_SIZE(chunks); i++) {
+		int sport;
+
+		SENT(b, sctp(b, OUT, own, 1000, own, port, chunks[i][0]));
+		sport = pkt_view(bed_out(b)).src.port;
+		out(b, seen, sport, target, 8080);
+		assert_true(own == LOOP || sport == 1000);
+		if (target == B) {
+			UP(b, sctp(b, TO(B), seen, sport, B, 8080, chunks[i][0]));
+			out(b, seen, sport, B, 8080);
+		}
+		assert_int_equal(sctp(b, hook_of(target), target, 8080, seen, sport, chunks[i][1]),
+			target == HOST ? BED_UP : BED_SENT);
+		out(b, own, port, own, 1000);
+		bed_bump(b);
+	}
+	assert_int_equal(bed_flows(b), before + 2);
+}
+
+static void node_asks_itself(void **state)
+{
+	static const int targets[] = {B, FAR, HOST};
+	struct bed *b = *state;
+
+	bed_endpoint(b, B, ISOLATED);
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		struct bed_frontend f = {.at = HOST,
+			.proto = IPPROTO_SCTP,
+			.port = (uint16_t)(9000 + i),
+			.flags = LNT_SVC_EXTERNAL,
+			.backend = targets[i],
+			.backend_port = 8080};
+
+		bed_frontend(b, &f);
+		f.at = LOOP;
+		f.flags = LNT_SVC_HOST_ONLY;
+		bed_frontend(b, &f);
+		associate_with_own(b, HOST, f.port, targets[i], HOST);
+		associate_with_own(b, LOOP, f.port, targets[i], HOST);
+		/* The same by its cluster IP. */
+		bed_service(b, IPPROTO_SCTP, (uint16_t)(80 + i), targets[i], 8080);
+		SENT(b, sctp(b, OUT, HOST, 2000, VIP, 80 + (int)i, INIT));
+		out(b, HOST, 2000, targets[i], 8080);
+		UP(b, sctp(b, hook_of(targets[i]), targets[i], 8080, HOST, 2000, INIT_ACK));
+		out(b, VIP, 80 + (int)i, HOST, 2000);
+		/* Off the wire a loopback address is nobody's. */
+		UP(b, sctp(b, WIRE, WORLD, 1000, LOOP, f.port, INIT));
+		out(b, WORLD, 1000, LOOP, f.port);
+	}
+}
+
 /* HOST's port 9000, which is B's 8080, as the agent writes a mapping without hostIP. */
 static void host_port(struct bed *b)
 {
@@ -433,9 +501,7 @@ static void node_refused(void **state)
 	bed_service(b, IPPROTO_SCTP, 80, -1, 0);
 	REFUSES(b, LNT_DROP_NO_BACKEND, sctp(b, OUT, HOST, 1000, VIP, 80, INIT));
 	out(b, VIP, 80, HOST, 1000);
-	/* What leaves the stack does not come back to it. */
-	bed_service(b, IPPROTO_SCTP, 81, HOST, 8080);
-	REFUSES(b, LNT_DROP_NO_BACKEND, sctp(b, OUT, HOST, 1000, VIP, 81, INIT));
+	/* The stack does not route for itself. */
 	bed_service(b, IPPROTO_SCTP, 82, SIDE, 8080);
 	REFUSES(b, LNT_DROP_NO_BACKEND, sctp(b, OUT, HOST, 1000, VIP, 82, INIT));
 }
@@ -567,6 +633,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH("SCTP: backends elsewhere, in the world and on the node", service_elsewhere),
 	BOTH("SCTP: a pod that is its own backend", hairpin),
 	BOTH("SCTP: the node asks a service", node_asks),
+	BOTH("SCTP: the node asks itself", node_asks_itself),
 	BOTH("SCTP: the node asks one that cannot answer", node_refused),
 	BOTH("SCTP: a hostPort, from outside, other nodes and pods", host_port_asked),
 	BOTH("SCTP: a hostPort of the pod itself", host_port_hairpin),
