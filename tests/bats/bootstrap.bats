@@ -112,7 +112,7 @@ rbac() { "$LNT_TOP/tests/apiserver/fault" "$LNT_DIR/api" rbac | jq -r ".$1[]"; }
 # What comes with the CRD, an Event, and the tests above; refused would be told of all tests here.
 @test "RBAC: linnetd uses all that it is allowed, and nothing else" {
 	kc apply -f "$LNT_TOP/manifests/crds" >/dev/null
-	wait_until 40 metric_is n1 'linnet_watch_connected{resource="clusternetworkpolicies"}' 1
+	wait_until 60 metric_is n1 'linnet_watch_connected{resource="clusternetworkpolicies"}' 1
 	apply <<-EOF
 		apiVersion: v1
 		kind: Service
