@@ -21,6 +21,7 @@ setup_file() {
 	"$LNT_TOP/hack/image" --output "$ARCHIVE" --tag linnet:dev
 	each image_load
 	each others_add
+	each node_waits
 	each remember_traces
 	echo '{"cniVersion": "1.1.0", "name": "linnet", "plugins": [{"type": "linnet", "runDir": "/run/linnet",
 		"bpfRoot": "/sys/fs/bpf", "ipam": {"type": "linnet", "ranges": ["10.244.1.0/24"]}}]}' \
@@ -62,6 +63,18 @@ others_add() {
 
 cni_files() { (cd "$(node_root "$1")" && find opt/cni etc/cni ! -type d -exec sha256sum {} + | sort -k2); }
 
+# node_waits NODE: as one that has come to a cluster without a network, and has registered to wait for it.
+node_waits() {
+	api PATCH "/api/v1/nodes/$1" \
+		'{"spec": {"taints": [{"key": "node.linnet.io/agent-not-ready", "effect": "NoExecute"}]}}' >/dev/null
+}
+
+# The node's conditions are those of node_status; a kubelet with a cloud's provider adds the other.
+node_is_open() {
+	api GET "/api/v1/nodes/$1" | jq -e '(.spec.taints // [] | length) == 0 and
+		(.status.conditions | any(.type == "NetworkUnavailable" and .status == "False"))'
+}
+
 # mounts NODE TYPE: where they are. What is mounted elsewhere on the machine the nodes see, too.
 mounts() { in_node "$1" awk -v type="$2" '$3 == type && $2 ~ "^/(sys|run/linnet)/" { print $2 }' /proc/mounts; }
 
@@ -88,20 +101,23 @@ traces() {
 	echo "hooks: $(hooks "$(node_cgroup "$1")")"
 }
 
-# pinned_ids NODE: lines of "prog ID", "map ID" and "link ID" of what is pinned.
+# pinned_ids NODE: lines of "prog ID", "map ID" and "link ID" of what linnet has pinned.
 pinned_ids() {
-	# shellcheck disable=SC2016 # expands inside
-	in_node "$1" bash -c 'cd /sys/fs/bpf/linnet/v* && for f in {progs,maps,links}/*; do
-		kind=${f%%s/*}
-		echo "$kind $(bpftool -j "$kind" show pinned "$f" | jq .id)"
-	done'
+	local kind
+	for kind in prog map link; do
+		in_node "$1" bpftool -f -j $kind show | jq -r --arg kind $kind '.[] |
+			select(.pinned // [] | any(startswith("/sys/fs/bpf/linnet/"))) | "\($kind) \(.id)"'
+	done
 }
 
+# none_is_loaded FILE: of such lines.
 none_is_loaded() {
-	local kind id
-	while read -r kind id; do
-		! bpftool "$kind" show id "$id" 2>/dev/null || return
-	done <"$1"
+	local kind out ids
+	for kind in prog map link; do
+		out=$(bpftool -j $kind show) || return
+		ids=$(jq -r --arg kind $kind '.[] | "\($kind) \(.id)"' <<<"$out") || return
+		! grep -xF -f "$1" <<<"$ids" || return
+	done
 }
 
 # --- pods -----------------------------------------------------------------------------------------
@@ -142,7 +158,7 @@ requests_start() {
 	: >"$LNT_DIR/$1.requests"
 	# shellcheck disable=SC2016 # expands inside
 	background "$LNT_DIR/$1.pid" "$LNT_DIR/$1.requests" "$(node_cgroup "$(pod_node "$2")")" \
-		"$(pod_netns "$2")" bash -c 'while :; do
+		"$(pod_netns "$2")" bash -c 'exec 9<> <(:); until read -r -t 0.02 -u 9; do
 			"$0" probe tcp "$1" "$2" 2000 >/dev/null && echo answered || echo "failed: $?"; done' \
 		"$LNT_PEER" "$3" "$4"
 	wait_until 5 answered "$1" 10
@@ -172,6 +188,7 @@ requests_end() {
 	run -1 status n1
 	[[ $output == *'"code":'*50* ]]
 	[ ! -e "$(conflist n1)" ]
+	run ! node_is_open n1
 	daemonset_stop n1 a
 }
 
@@ -184,9 +201,12 @@ requests_end() {
 	each pod_wait b
 	each status
 	each late_end
+	each wait_open
 }
 
 late_start() { pod_late "$1" "lab/$1-early"; }
+
+wait_open() { wait_until 10 node_is_open "$1"; }
 
 # The first ADD that was possible has succeeded.
 late_end() {
@@ -335,8 +355,11 @@ all_work() {
 }
 
 remember_ids() {
+	local kind
 	pinned_ids "$1" >"$(node_dir "$1")/ids"
-	grep -q ^prog "$(node_dir "$1")/ids"
+	for kind in prog map link; do
+		grep -q ^$kind "$(node_dir "$1")/ids"
+	done
 }
 
 # An empty bpffs may stay: others may have begun to use it.
