@@ -59,9 +59,21 @@ const char *lnt_portmap_str(const struct lnt_portmap *m, char buf[static LNT_POR
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+/* However it is spelled: containerd passes "HostPort", which plugins written in Go read all the
+ * same. */
+static const cJSON *member(const cJSON *item, const char *key)
+{
+	const cJSON *m;
+
+	cJSON_ArrayForEach (m, item)
+		if (m->string && !strcasecmp(m->string, key))
+			return m;
+	return NULL;
+}
+
 static int read_port(const cJSON *item, const char *key, struct lnt_err *e, uint16_t *ret_port)
 {
-	const cJSON *port = lnt_json_get(item, key);
+	const cJSON *port = member(item, key);
 
 	if (!cJSON_IsNumber(port) || port->valuedouble < 1 || port->valuedouble > 65535 ||
 		port->valuedouble != (double)(uint16_t)port->valuedouble)
@@ -72,7 +84,7 @@ static int read_port(const cJSON *item, const char *key, struct lnt_err *e, uint
 
 static int read_proto(const cJSON *item, struct lnt_err *e, uint8_t *ret_proto)
 {
-	const cJSON *proto = lnt_json_get(item, "protocol");
+	const cJSON *proto = member(item, "protocol");
 	const char *s = cJSON_GetStringValue(proto);
 
 	*ret_proto = IPPROTO_TCP;
@@ -90,7 +102,7 @@ static int read_proto(const cJSON *item, struct lnt_err *e, uint8_t *ret_proto)
 
 static int read_host_ip(const cJSON *item, struct lnt_err *e, struct lnt_portmap *m)
 {
-	const cJSON *ip = lnt_json_get(item, "hostIP");
+	const cJSON *ip = member(item, "hostIP");
 	const char *s = cJSON_GetStringValue(ip);
 
 	m->families = LNT_PORTMAP_4 | LNT_PORTMAP_6;

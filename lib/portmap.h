@@ -30,9 +30,9 @@ struct lnt_portmap {
 };
 
 /*
- * Reads a list of {"hostPort", "containerPort", "protocol", "hostIP"}. No protocol is TCP, no
- * hostIP is every address of both families. The same mapping twice counts once. Returns 0, or
- * -EINVAL with what is wrong in @e.
+ * Reads a list of {"hostPort", "containerPort", "protocol", "hostIP"}, in upper or lower case. No
+ * protocol is TCP, no hostIP is every address of both families. The same mapping twice counts once.
+ * Returns 0, or -EINVAL with what is wrong in @e.
  */
 int lnt_portmaps_parse(const cJSON *list, struct lnt_err *e,
 	struct lnt_portmap ret_maps[static LNT_PORTMAPS_MAX], unsigned *ret_n);

@@ -54,6 +54,10 @@ static void mappings_are_read(void **state)
 				      "\"0.0.0.0\"},{\"hostPort\":80,\"containerPort\":81,"
 				      "\"hostIP\":\"::\",\"protocol\":\"\"}]"),
 		" 0.0.0.0:80/TCP>80 [::]:80/TCP>81");
+	/* As containerd 2.1 spells it. */
+	assert_string_equal(read_maps("[{\"HostPort\":8088,\"ContainerPort\":8080,\"Protocol\":"
+				      "\"udp\",\"HostIP\":\"\"}]"),
+		" *:8088/UDP>8080");
 }
 
 static void mistakes_are_said(void **state)
