@@ -14,10 +14,11 @@
 
 static int mount_only(const struct lnt_options *opt, struct lnt_err *e)
 {
-	int r = lnt_bpffs_ensure(opt->bpf_root, e);
+	int r;
 
-	if (!r && mkdir(opt->run_dir, 0755) && errno != EEXIST)
-		r = lnt_err_sys(e, -errno, "make %s", opt->run_dir);
+	if (mkdir(opt->run_dir, 0755) && errno != EEXIST)
+		return lnt_err_sys(e, -errno, "make %s", opt->run_dir);
+	r = lnt_bpffs_ensure(opt->bpf_root, e);
 	return r ? r : lnt_cgroup_ensure(opt, e);
 }
 

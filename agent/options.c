@@ -90,7 +90,9 @@ static const struct spec {
 		"serve the health that load balancers ask kube-proxy for, or 'off'; [::] is all\n"
 		"addresses of both families"},
 	[OPT_LOG_LEVEL] = {"log-level", "LEVEL", "info", "error, warn, info or debug"},
-	[OPT_BPF_ROOT] = {"bpf-root", "DIR", LNT_BPF_ROOT, "bpffs to pin in, mounted if it is not"},
+	[OPT_BPF_ROOT] = {"bpf-root", "DIR", "",
+		"bpffs to pin in, mounted if it is not; without: that at " LNT_BPF_ROOT
+		", else one at\n<run-dir>/bpf"},
 	[OPT_CGROUP_ROOT] = {"cgroup-root", "DIR", "",
 		"cgroup v2 whose sockets see services; without: the topmost that is mounted"},
 	[OPT_RUN_DIR] = {"run-dir", "DIR", "/run/linnet", "sockets and records, volatile"},
@@ -444,7 +446,7 @@ static int set_all(
 
 int lnt_options_parse(int argc, char **argv, struct lnt_options *ret_opt)
 {
-	static char host[HOST_NAME_MAX + 1];
+	static char host[HOST_NAME_MAX + 1], bpf_root[PATH_MAX];
 	static struct given config;
 	struct lnt_options o = {};
 	struct given line = {};
@@ -466,6 +468,10 @@ int lnt_options_parse(int argc, char **argv, struct lnt_options *ret_opt)
 		      "--kubernetes-service-host and -port with it\n",
 			stderr);
 		return -EINVAL;
+	}
+	if (!o.bpf_root) {
+		lnt_pin_root(o.run_dir, bpf_root);
+		o.bpf_root = bpf_root;
 	}
 	if (!o.node_name)
 		o.node_name = getenv("NODE_NAME");

@@ -38,7 +38,7 @@ struct lnt_options {
 	const char *kubeconfig; /* NULL: in-cluster credentials */
 	const char *kube_host;	/* where those are used; NULL: as the environment says */
 	const char *kube_port;
-	const char *bpf_root;
+	const char *bpf_root;	 /* where none is given, by lnt_pin_root() */
 	const char *cgroup_root; /* NULL: the mounted cgroup v2 */
 	const char *run_dir;
 	const char *cni_conf_dir;

@@ -3,9 +3,27 @@
 #include "datapath/pins.h"
 
 #include <errno.h>
+#include <linux/magic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+void lnt_pin_root(const char *run_dir, char ret_root[static PATH_MAX])
+{
+	if (snprintf(ret_root, PATH_MAX, "%s/bpf", run_dir) >= PATH_MAX)
+		*ret_root = '\0';
+	else if (!is_bpffs(ret_root) && is_bpffs(LNT_BPF_ROOT))
+		snprintf(ret_root, PATH_MAX, "%s", LNT_BPF_ROOT);
+}
 
 int lnt_pin_path(
 	const char *bpf_root, const char *kind, const char *name, char ret_path[static PATH_MAX])

@@ -14,6 +14,14 @@
 
 #define LNT_BPF_ROOT "/sys/fs/bpf"
 
+/*
+ * The bpffs of a node where nobody has named one: a bpffs at @run_dir/bpf, else one at
+ * LNT_BPF_ROOT, else @run_dir/bpf, to be mounted. A container cannot always mount at LNT_BPF_ROOT
+ * for the node to see, but it can below a folder of its own; and what was chosen once must stay. ""
+ * into @ret_root if that is too long.
+ */
+void lnt_pin_root(const char *run_dir, char ret_root[static PATH_MAX]);
+
 /* "<bpf_root>/linnet/v<ABI>/<kind>/<name>" into @ret_path; kind: a folder of those. */
 int lnt_pin_path(
 	const char *bpf_root, const char *kind, const char *name, char ret_path[static PATH_MAX]);

@@ -66,9 +66,14 @@ bool ctl_option(struct ctl *c, int opt, char *arg, const char *usage, int *ret_c
 
 const char *ctl_bpf_root(const struct ctl *c, const cJSON *agent)
 {
+	static char root[PATH_MAX];
+
 	if (c->bpf_root)
 		return c->bpf_root;
-	return *ctl_text(agent, "bpfRoot") ? ctl_text(agent, "bpfRoot") : LNT_BPF_ROOT;
+	if (*ctl_text(agent, "bpfRoot"))
+		return ctl_text(agent, "bpfRoot");
+	lnt_pin_root(c->run_dir, root);
+	return root;
 }
 
 const char *ctl_find_bpf_root(struct ctl *c)

@@ -137,8 +137,8 @@ int lnt_cleanup(const struct lnt_options *opt, struct lnt_err *e)
 	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
 		first = lnt_err_sys(e, -errno, "remove %s", path);
 	/* A bpffs that only linnet used was mounted by it. */
-	if (strcmp(opt->bpf_root, LNT_BPF_ROOT))
-		umount(opt->bpf_root);
+	if (strcmp(opt->bpf_root, LNT_BPF_ROOT) && !umount(opt->bpf_root))
+		rmdir(opt->bpf_root);
 	r = remove_routes(nl, AF_INET, e);
 	first = first ? first : r;
 	r = remove_routes(nl, AF_INET6, e);

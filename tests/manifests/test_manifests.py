@@ -91,10 +91,19 @@ class Install(unittest.TestCase):
     def test_paths_are_mounted(self):
         agent = pod(self.daemonset)["containers"][0]
         mounted = {m["mountPath"] for m in agent["volumeMounts"]}
-        for option in ("bpf-root", "run-dir", "cni-conf-dir"):
+        for option in ("run-dir", "cni-conf-dir"):
             self.assertIn(self.config[option], mounted)
+        self.assertIn("/sys/fs/bpf", mounted)
         self.assertEqual(agent["args"], ["--config-dir=/etc/linnet"])
         self.assertIn("/etc/linnet", mounted)
+
+    def test_of_the_nodes_mounts_only_run_has_to_be_shared(self):
+        for daemonset in self.daemonset, objects(read("manifests/uninstall.yaml"))[
+                "DaemonSet", "linnet-uninstall"]:
+            paths = {v["name"]: v.get("hostPath", {}).get("path") for v in pod(daemonset)["volumes"]}
+            shared = {paths[m["name"]] for c in containers(daemonset)
+                      for m in c.get("volumeMounts", []) if m.get("mountPropagation", "None") != "None"}
+            self.assertLessEqual(shared, {"/run", "/run/linnet"})
 
     def test_only_what_mounts_on_the_node_is_privileged(self):
         for c in containers(self.daemonset):

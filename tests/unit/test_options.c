@@ -4,10 +4,12 @@
 #include "lib/cleanup.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -81,7 +83,6 @@ static void test_defaults(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(parse(f, "", "", ""), 0);
-	assert_string_equal(f->o.bpf_root, "/sys/fs/bpf");
 	assert_string_equal(f->o.run_dir, "/run/linnet");
 	assert_string_equal(f->o.cni_conf_dir, "/etc/cni/net.d");
 	assert_null(f->o.cgroup_root);
@@ -98,6 +99,41 @@ static void test_defaults(void **state)
 	assert_int_equal(f->o.log_level, LNT_INFO);
 	assert_int_equal(f->o.n_devices, 0);
 	assert_int_equal(f->o.mode, LNT_MODE_RUN);
+}
+
+/* In mounts of its own, so that there is a bpffs where it says, and nowhere else. */
+static int private_mounts(void **state)
+{
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return -1;
+	while (!umount2("/sys/fs/bpf", MNT_DETACH))
+		;
+	return setup(state);
+}
+
+static void test_bpf_root(void **state)
+{
+	struct fixture *f = *state;
+	char run[64], own[80];
+
+	snprintf(run, sizeof(run), "--run-dir=%s", f->dir);
+	snprintf(own, sizeof(own), "%s/bpf", f->dir);
+	/* None anywhere: one of its own, which every container with this folder shares. */
+	assert_int_equal(parse(f, "", run, ""), 0);
+	assert_string_equal(f->o.bpf_root, own);
+	/* The node's, if it has one. */
+	assert_int_equal(mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL), 0);
+	assert_int_equal(parse(f, "", run, ""), 0);
+	assert_string_equal(f->o.bpf_root, "/sys/fs/bpf");
+	/* Its own stays that, although the node has got one since. */
+	assert_int_equal(mkdir(own, 0700), 0);
+	assert_int_equal(mount("bpf", own, "bpf", 0, NULL), 0);
+	assert_int_equal(parse(f, "", run, ""), 0);
+	assert_string_equal(f->o.bpf_root, own);
+	assert_int_equal(parse(f, "", run, "--bpf-root=/else"), 0);
+	assert_string_equal(f->o.bpf_root, "/else");
+	umount(own);
+	rmdir(own);
 }
 
 static void test_folder(void **state)
@@ -199,6 +235,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_folder_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_modes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bpf_root, private_mounts, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
