@@ -167,10 +167,12 @@ static __noinline int decide_service(struct scratch *s)
 	if (!nat_knows(s->d.orig.proto))
 		return LNT_DROP_UNKNOWN_L4;
 	slot = tuple_hash(&s->d.orig) % count;
+	__builtin_memcpy(client.client, &s->d.orig.saddr, sizeof(client.client));
+	/* All nodes agree on a client that none of them knows; once its time is over it is free. */
 	if (outside && count > 1)
-		slot = maglev_slot(client.set, &s->d.orig, svc->affinity, slot);
+		slot = maglev_slot(client.set, &s->d.orig,
+			svc->affinity && !affinity_is_over(&client, svc->affinity), slot);
 	if (svc->affinity) {
-		__builtin_memcpy(client.client, &s->d.orig.saddr, sizeof(client.client));
 		found = backend_of_client(&client, svc->affinity, slot, &backend);
 	} else {
 		found = backend_at(client.set, slot, &backend);

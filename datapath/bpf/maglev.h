@@ -6,7 +6,7 @@
  */
 #include "datapath/bpf/maps.h"
 
-/* Of the connection; of the client alone where the service keeps clients with their backend. */
+/* Of the connection; of the client alone where the service is to keep it with its backend. */
 static __always_inline __u32 maglev_hash(const struct lnt_flow_key *k, bool client_only)
 {
 	__u32 h = 0x6d61676c;

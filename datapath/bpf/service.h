@@ -55,6 +55,14 @@ static __always_inline bool backend_at(__u32 set, __u32 slot, struct backend *re
 	return true;
 }
 
+/* Whether @client, who was here before, has stayed away for longer than it is kept. */
+static __always_inline bool affinity_is_over(const struct lnt_affinity_key *client, __u32 affinity)
+{
+	const struct lnt_affinity_value *known = bpf_map_lookup_elem(&affinity_map, client);
+
+	return known && bpf_ktime_get_ns() - known->used >= (__u64)affinity * 1000000000ull;
+}
+
 /*
  * The backend that @client keeps, as long as it is in its set, or the one in slot @pick, which it
  * keeps from now on. False: none.

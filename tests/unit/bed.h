@@ -203,6 +203,8 @@ struct bed_outside {
 };
 void bed_outside_service(struct bed *b, const struct bed_outside *svc, uint32_t maglev_size);
 void bed_no_tables(struct bed *b);
+/* Clients with affinity were last seen @seconds ago. */
+void bed_affinity_age(struct bed *b, unsigned seconds);
 void bed_bump(struct bed *b); /* raises the epoch */
 /* What is told from now on (enum lnt_tell); raises the epoch. bed_reset(): nothing. */
 void bed_tell(struct bed *b, uint32_t what);

@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 static void put(struct bpf_map *map, const void *key, const void *value)
 {
@@ -357,6 +358,23 @@ void bed_outside_service(struct bed *b, const struct bed_outside *svc, uint32_t 
 void bed_no_tables(struct bed *b)
 {
 	empty(b->skel->maps.maglev);
+}
+
+void bed_affinity_age(struct bed *b, unsigned seconds)
+{
+	const struct bpf_map *map = b->skel->maps.affinity_map;
+	struct lnt_affinity_key key;
+	struct lnt_affinity_value v;
+	struct timespec now;
+	int fd = bpf_map__fd(map), r;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	for (r = bpf_map_get_next_key(fd, NULL, &key); !r;
+		r = bpf_map_get_next_key(fd, &key, &key)) {
+		assert_true(get(map, &key, &v));
+		v.used = ((uint64_t)now.tv_sec - seconds) * 1000000000u + (uint64_t)now.tv_nsec;
+		put(b->skel->maps.affinity_map, &key, &v);
+	}
 }
 
 void bed_bump(struct bed *b)

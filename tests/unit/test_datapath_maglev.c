@@ -178,6 +178,34 @@ static void affinity_wins(void **state)
 		assert_int_equal(ask(b, WORLD, port), one);
 }
 
+/* Once its time is over a client may get another backend, which it then keeps. */
+static void affinity_ends(void **state)
+{
+	struct bed *b = *state;
+	struct lnt_backend_value list[BACKENDS];
+	unsigned first, last, changes = 0;
+
+	for (unsigned i = 0; i < BACKENDS; i++)
+		list[i] = backend(b, i);
+	become_node(b, list, BACKENDS, 1, 60, SIZE);
+	first = last = ask(b, WORLD, 1000);
+	for (unsigned port = 1001; port < 1020; port++) {
+		unsigned now;
+
+		bed_affinity_age(b, 61);
+		now = ask(b, WORLD, port);
+		changes += now != last;
+		last = now;
+		assert_int_equal(ask(b, WORLD, port + 1000), now);
+		bed_affinity_age(b, 59);
+		assert_int_equal(ask(b, WORLD, port + 2000), now);
+	}
+	assert_true(changes > 5);
+	/* A node that does not know it has what all had. */
+	become_node(b, list, BACKENDS, 2, 60, SIZE);
+	assert_int_equal(ask(b, WORLD, 5000), first);
+}
+
 /* A set without its table, or with part of one, is balanced all the same. */
 static void no_table(void **state)
 {
@@ -231,6 +259,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH("maglev: backends get even shares", even),
 	BOTH("maglev: a backend that goes disturbs few of the others' connections", a_backend_goes),
 	BOTH("maglev: with affinity the client's address decides", affinity),
+	BOTH("maglev: affinity ends", affinity_ends),
 	BOTH("maglev: a client that is known keeps its backend", affinity_wins),
 	BOTH("maglev: without a table the service is balanced all the same", no_table),
 	BOTH("maglev: a connection that is up stays", connections_stay),
