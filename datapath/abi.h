@@ -301,10 +301,13 @@ struct lnt_backend_value {
 };
 LNT_ASSERT_SIZE(lnt_backend_value, 20);
 
-/* Network namespaces whose sockets are told apart, by their cookie (SO_NETNS_COOKIE). */
+/*
+ * Network namespaces whose sockets get services, by their cookie (SO_NETNS_COOKIE). Any other's are
+ * left alone: a pod's packets are translated as they come, and the rest is another node's, where
+ * nodes share a cgroup as containers of one machine may.
+ */
 enum lnt_netns_flag {
-	LNT_NETNS_HOST = 1 << 0,       /* the node's own */
-	LNT_NETNS_PER_PACKET = 1 << 1, /* its sockets are left alone; its packets are translated */
+	LNT_NETNS_HOST = 1 << 0, /* the node's own */
 };
 struct lnt_netns_value {
 	__u32 flags; /* enum lnt_netns_flag */

@@ -359,8 +359,8 @@ struct lnt_netns_entry {
 };
 
 /*
- * The namespaces that the socket hooks tell apart: the node's own (@host_cookie, 0: unknown), and
- * those of @eps whose pods are opted out by annotation; sorted by memcmp(), in a new array that the
+ * The namespaces whose sockets get services: the node's own (@host_cookie, 0: unknown), and those of
+ * @eps but of pods that are opted out by annotation; sorted by memcmp(), in a new array that the
  * caller frees. Returns 0 or -ENOMEM.
  */
 int lnt_compile_netns(const struct lnt_store *st, const char *node_name, uint64_t host_cookie,

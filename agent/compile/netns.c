@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Network namespaces that the socket hooks tell apart (compile.h). */
+/* Network namespaces whose sockets get services (compile.h). */
 #include "agent/compile/local.h"
 #include "lib/cleanup.h"
 
@@ -25,10 +25,9 @@ int lnt_compile_netns(const struct lnt_store *st, const char *node_name, uint64_
 	for (size_t i = 0; i < n_eps; i++) {
 		const struct lnt_pod *pod = lnt_local_pod(st, node_name, &eps[i]);
 
-		if (pod && pod->per_packet && eps[i].netns_cookie &&
+		if (!(pod && pod->per_packet) && eps[i].netns_cookie &&
 			eps[i].netns_cookie != host_cookie)
-			entries[n++] = (struct lnt_netns_entry){
-				eps[i].netns_cookie, {.flags = LNT_NETNS_PER_PACKET}};
+			entries[n++] = (struct lnt_netns_entry){eps[i].netns_cookie, {}};
 	}
 	qsort(entries, n, sizeof(*entries), entry_cmp);
 	/* A container may have several interfaces. */

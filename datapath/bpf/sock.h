@@ -48,32 +48,31 @@ static __always_inline int sock_refuse(void)
 	return SOCK_REFUSE;
 }
 
-/* What is known of the socket's network namespace: the hooks see the sockets of all. */
-static __always_inline __u32 sock_netns_flags(struct bpf_sock_addr *ctx)
+/* The socket's network namespace: the hooks see the sockets of all. NULL: none of ours. */
+static __always_inline struct lnt_netns_value *sock_netns(struct bpf_sock_addr *ctx)
 {
 	__u64 cookie = bpf_get_netns_cookie(ctx);
-	struct lnt_netns_value *ns = bpf_map_lookup_elem(&netns, &cookie);
 
-	return ns ? ns->flags : 0;
+	return bpf_map_lookup_elem(&netns, &cookie);
 }
 
 /*
- * The service that a socket's address is. None is for a pod that is opted out, whose packets are
- * translated as they come (decide.h); a loopback address is the node's in its own namespace only.
+ * The service that a socket's address is. None is for a namespace that is not ours or opted out; a
+ * loopback address is the node's in its own namespace only.
  */
 static __always_inline struct lnt_service_value *sock_service(
 	struct bpf_sock_addr *ctx, const struct in6_addr *addr)
 {
 	struct lnt_service_value *svc =
 		service_find(addr, (__be16)ctx->user_port, (__u8)ctx->protocol);
-	__u32 flags;
+	struct lnt_netns_value *ns;
 
 	if (!svc)
 		return NULL;
-	flags = sock_netns_flags(ctx);
-	if (flags & LNT_NETNS_PER_PACKET)
+	ns = sock_netns(ctx);
+	if (!ns)
 		return NULL;
-	return svc->flags & LNT_SVC_HOST_ONLY && !(flags & LNT_NETNS_HOST) ? NULL : svc;
+	return svc->flags & LNT_SVC_HOST_ONLY && !(ns->flags & LNT_NETNS_HOST) ? NULL : svc;
 }
 
 /*
@@ -247,8 +246,12 @@ static __always_inline int sock_bind(struct bpf_sock_addr *ctx, bool is4)
 	__be16 port = (__be16)ctx->user_port;
 	__u8 proto = (__u8)ctx->protocol;
 	struct lnt_service_key key = {};
+	struct lnt_netns_value *ns;
 
-	if (!port || !(sock_netns_flags(ctx) & LNT_NETNS_HOST))
+	if (!port)
+		return SOCK_OK;
+	ns = sock_netns(ctx);
+	if (!ns || !(ns->flags & LNT_NETNS_HOST))
 		return SOCK_OK;
 	sock_addr_get(ctx, is4, &addr);
 	addr_set4(&any4, 0);

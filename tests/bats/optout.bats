@@ -73,11 +73,13 @@ peer_of() {
 	in_netns "$(pod_netns "$2")" ss -Htnp | grep "pid=$(<"$LNT_DIR/$1.pid")," | awk '{ print $5 }'
 }
 
-# How many namespaces are told apart on n1.
+# How many namespaces' sockets get services on n1.
 entries() {
 	in_node n1 bpftool -j map dump pinned "$(echo "$(node_dir n1)"/bpf/linnet/v*/maps/netns)" |
 		jq length
 }
+
+entries_are() { [ "$(entries)" = "$1" ]; }
 
 @test "answers: the same as for others, from both backends, with the pod's own address" {
 	local proto
@@ -250,7 +252,13 @@ connects_to() {
 	pod_create n1 lab/brief
 	opt brief false
 	pod_run lab/brief 80
-	[ "$(entries)" = $((before + 1)) ]
+	[ "$(entries)" = "$before" ]
+	opt brief ''
+	wait_until 5 entries_are $((before + 1))
+	opt brief false
+	wait_until 5 entries_are "$before"
+	opt brief ''
+	wait_until 5 entries_are $((before + 1))
 	pod_del lab/brief
 	[ "$(entries)" = "$before" ]
 }

@@ -372,14 +372,15 @@ static void namespaces(void **state)
 	}
 	lnt_store_remove(f->st, LNT_KIND_POD, "a", "unknown");
 	assert_int_equal(lnt_compile_netns(f->st, "n1", 7, f->eps, 3, &entries, &n), 0);
-	assert_int_equal(n, 2);
+	assert_int_equal(n, 3);
 	assert_int_equal(entries[0].cookie, 7);
 	assert_int_equal(entries[0].value.flags, LNT_NETNS_HOST);
-	assert_int_equal(entries[1].cookie, 100);
-	assert_int_equal(entries[1].value.flags, LNT_NETNS_PER_PACKET);
+	assert_int_equal(entries[1].cookie, 101);
+	assert_int_equal(entries[1].value.flags, 0);
+	assert_int_equal(entries[2].cookie, 102);
 	free(entries);
-	/* Nothing is known, nothing is told apart. */
-	f->eps[0].netns_cookie = 0;
+	/* Nothing is known, nothing is listed. */
+	f->eps[1].netns_cookie = f->eps[2].netns_cookie = 0;
 	assert_int_equal(lnt_compile_netns(f->st, "n1", 0, f->eps, 3, &entries, &n), 0);
 	assert_int_equal(n, 0);
 	free(entries);
