@@ -6,7 +6,7 @@
 
 self=$(realpath "$0")
 from=$PWD
-cd "${self%/*}/.."
+cd "${self%/*}/.." || exit
 image=linnet:dev
 archive='' dry=''
 

@@ -359,7 +359,8 @@ struct lnt_netns_entry {
 };
 
 /*
- * The namespaces whose sockets get services: the node's own (@host_cookie, 0: unknown), and those of
+ * The namespaces whose sockets get services: the node's own (@host_cookie, 0: unknown), and those
+ * of
  * @eps but of pods that are opted out by annotation; sorted by memcmp(), in a new array that the
  * caller frees. Returns 0 or -ENOMEM.
  */

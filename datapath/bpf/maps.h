@@ -75,8 +75,8 @@ LNT_MAP_HASH(maglev, struct lnt_maglev_key, struct lnt_maglev_value, 262144);
 LNT_MAP_LRU(affinity_map, struct lnt_affinity_key, struct lnt_affinity_value, 16384);
 
 /*
- * The node's own network namespace and its pods' but those that are opted out, by cookie. Written by the
- * agent (sync), read by the socket hooks.
+ * The node's own network namespace and its pods' but those that are opted out, by cookie. Written
+ * by the agent (sync), read by the socket hooks.
  */
 LNT_MAP_HASH(netns, __u64, struct lnt_netns_value, 4096);
 
