@@ -207,7 +207,8 @@ allow_from_clients() {
 		    client = socket.socket(socket.AF_UNIX)
 		    client.settimeout(5)
 		    client.connect(sys.argv[1])
-		    client.sendall(data)
+		    if data:  # nothing is an error too, to one who is hung up on
+		        client.sendall(data)
 		    return client
 
 		def errors(client, n):
