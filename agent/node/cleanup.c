@@ -119,6 +119,14 @@ static int remove_run_dir(const struct lnt_options *opt, struct lnt_err *e)
 	return 0;
 }
 
+/* Whether linnet has made the folder of its bpffs too, and not who started it. */
+static bool is_in_run_dir(const struct lnt_options *opt)
+{
+	size_t len = strlen(opt->run_dir);
+
+	return !strncmp(opt->bpf_root, opt->run_dir, len) && opt->bpf_root[len] == '/';
+}
+
 int lnt_cleanup(const struct lnt_options *opt, struct lnt_err *e)
 {
 	_cleanup_nl_ struct lnt_nl *nl = NULL;
@@ -137,7 +145,7 @@ int lnt_cleanup(const struct lnt_options *opt, struct lnt_err *e)
 	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
 		first = lnt_err_sys(e, -errno, "remove %s", path);
 	/* A bpffs that only linnet used was mounted by it. */
-	if (strcmp(opt->bpf_root, LNT_BPF_ROOT) && !umount(opt->bpf_root))
+	if (strcmp(opt->bpf_root, LNT_BPF_ROOT) && !umount(opt->bpf_root) && is_in_run_dir(opt))
 		rmdir(opt->bpf_root);
 	r = remove_routes(nl, AF_INET, e);
 	first = first ? first : r;

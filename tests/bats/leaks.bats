@@ -26,7 +26,8 @@ network_state() {
 	ip -6 rule
 	nft list ruleset
 	iptables-save 2>/dev/null | grep -v '^[#:]' || true
-	sysctl -a 2>/dev/null | grep -E 'net.ipv[46].(ip_forward|conf.*forwarding)' || true
+	sysctl -a 2>/dev/null | grep -E 'net.ipv[46].(ip_forward|conf.*forwarding|conf.lo.*(accept_local|rp_filter|route_localnet))' ||
+		true
 }
 
 # Kernel objects by kind and name: their ids differ from run to run.
@@ -90,6 +91,8 @@ node_state() {
 	grep -F "$(node_dir "$1")/" /proc/mounts || true
 }
 
+on_loopback() { [ "$(in_node "$1" cat /proc/sys/net/ipv4/conf/lo/accept_local)" = 1 ]; }
+
 node_same_as() { diff "$2" <(node_state "$1"); }
 
 @test "cleanup: linnetd --cleanup leaves a node as it was before its first agent" {
@@ -104,9 +107,14 @@ node_same_as() { diff "$2" <(node_state "$1"); }
 		apiVersion: v1
 		kind: Service
 		metadata: {name: web, namespace: lab}
-		spec: {selector: {app: web}, ports: [{port: 80}]}
+		spec:
+		  type: NodePort
+		  selector: {app: web}
+		  ports: [{name: web, port: 80}, {name: sig, port: 80, protocol: SCTP}]
 	EOF
 	reaches lab/pod-n1 tcp lab/pod-n2 80
+	# The loopback device too.
+	wait_until 10 on_loopback n1
 	run ! node_same_as n1 "$LNT_DIR/n1.before"
 	for n in n1 n2; do
 		pod_del lab/pod-$n
