@@ -360,9 +360,8 @@ struct lnt_netns_entry {
 
 /*
  * The namespaces whose sockets get services: the node's own (@host_cookie, 0: unknown), and those
- * of
- * @eps but of pods that are opted out by annotation; sorted by memcmp(), in a new array that the
- * caller frees. Returns 0 or -ENOMEM.
+ * of @eps, but for pods that are opted out by annotation; sorted by memcmp(), in a new array that
+ * the caller frees. Returns 0 or -ENOMEM.
  */
 int lnt_compile_netns(const struct lnt_store *st, const char *node_name, uint64_t host_cookie,
 	const struct lnt_endpoint *eps, size_t n_eps, struct lnt_netns_entry **ret_entries,

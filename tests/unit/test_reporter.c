@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Events: what they say, and when they are sent, to a server that answers as it is told. */
 #include "agent/kube/reporter.h"
-#include "agent/serve/server.h"
-#include "lib/cleanup.h"
+#include "tests/unit/api_case.h"
 
-#include <arpa/inet.h>
 #include <cjson/cJSON.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 /* --- texts ------------------------------------------------------------------------------------ */
 
@@ -146,70 +138,22 @@ static void long_texts_are_cut_between_characters(void **state)
 /* --- times ------------------------------------------------------------------------------------ */
 
 struct fixture {
-	uv_loop_t loop;
-	struct lnt_server *server;
-	struct lnt_kube_config cfg;
-	struct lnt_http *http;
+	struct api_case api;
 	struct lnt_reporter *r;
-	uv_timer_t limit;
-	unsigned answer; /* the status for what comes next */
-	char seen[4096]; /* "POST path|" each */
-	unsigned n;	 /* requests */
-	bool timed_out;
 };
-
-static void on_answer(void *ctx, const struct lnt_request *req, struct lnt_answer *ret_answer)
-{
-	struct fixture *f = ctx;
-	size_t len = strlen(f->seen);
-
-	snprintf(f->seen + len, sizeof(f->seen) - len, "%s %s|", req->method, req->path);
-	*ret_answer = (struct lnt_answer){
-		.status = f->answer, .type = "application/json", .body = strdup("{}"), .len = 2};
-	f->n++;
-}
-
-static const struct lnt_listener_ops ops = {.answer = on_answer};
 
 /* Short enough to wait for, far enough apart to tell. */
 static const struct lnt_reporter_times times = {
 	.again_ms = 400, .again_more_ms = 0, .flap_ms = 150, .forget_ms = 1000, .budget_ms = 10};
 
-static void on_reporter_closed(void *ctx)
-{
-	struct fixture *f = ctx;
-
-	lnt_http_close(f->http, NULL, NULL);
-	lnt_server_close(f->server);
-}
-
 static int setup(void **state)
 {
-	static const struct lnt_server_limits limits = {64, 0, 10, 8192};
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct in6_addr addr = {.s6_addr = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 1}};
-	struct lnt_err e = {};
+	int r = api_open(&f->api, 20011, 201);
 
-	uv_loop_init(&f->loop);
-	uv_timer_init(&f->loop, &f->limit);
-	f->limit.data = f;
-	f->answer = 201;
-	f->server = lnt_server_new(&f->loop, &limits, &e);
-	/* Any free port will do; this process has the whole namespace's to choose from. */
-	for (uint16_t port = 20011; !f->cfg.server; port++) {
-		struct lnt_listener *l = lnt_server_listen(f->server, &addr, port, &ops, f);
-
-		if (lnt_listener_is_open(l)) {
-			if (asprintf(&f->cfg.server, "http://127.0.0.1:%u", port) < 0)
-				return -1;
-		} else {
-			lnt_listener_close(l);
-		}
-	}
-	f->http = lnt_http_new(&f->loop, &f->cfg, &e);
-	f->r = lnt_reporter_new(&f->loop, f->http, &times, on_reporter_closed, f);
+	f->r = lnt_reporter_new(&f->api.loop, f->api.http, &times, api_on_closed, &f->api);
 	*state = f;
-	return f->server && f->http && f->r ? 0 : -1;
+	return r || !f->r ? -1 : 0;
 }
 
 static int teardown(void **state)
@@ -218,28 +162,19 @@ static int teardown(void **state)
 	int r;
 
 	lnt_reporter_close(f->r);
-	uv_close((uv_handle_t *)&f->limit, NULL);
-	uv_run(&f->loop, UV_RUN_DEFAULT);
-	r = uv_loop_close(&f->loop);
-	free(f->cfg.server);
+	r = api_close(&f->api);
 	free(f);
 	return r;
 }
 
-static void on_limit(uv_timer_t *timer)
-{
-	struct fixture *f = timer->data;
-
-	f->timed_out = true;
-}
-
-static struct lnt_report_stats stats(struct fixture *f)
+static struct lnt_report_stats stats(const struct fixture *f)
 {
 	return lnt_reporter_stats(f->r);
 }
 
-static unsigned settled(struct fixture *f)
+static unsigned settled(const void *ctx)
 {
+	const struct fixture *f = ctx;
 	struct lnt_report_stats s = stats(f);
 
 	return s.created + s.existed + s.updated + s.failed;
@@ -248,25 +183,7 @@ static unsigned settled(struct fixture *f)
 /* Runs until @n requests have been answered in all; else fails. */
 static void run_to(struct fixture *f, unsigned n)
 {
-	f->timed_out = false;
-	uv_timer_start(&f->limit, on_limit, 5000, 0);
-	while (settled(f) < n && !f->timed_out)
-		uv_run(&f->loop, UV_RUN_ONCE);
-	uv_timer_stop(&f->limit);
-	assert_int_equal(settled(f), n);
-}
-
-/* Returns how long it really was, in ms. */
-static unsigned run_for(struct fixture *f, unsigned ms)
-{
-	uint64_t start = uv_hrtime();
-
-	f->timed_out = false;
-	uv_update_time(&f->loop);
-	uv_timer_start(&f->limit, on_limit, ms, 0);
-	while (!f->timed_out)
-		uv_run(&f->loop, UV_RUN_ONCE);
-	return (unsigned)((uv_hrtime() - start) / 1000000);
+	api_run_to(&f->api, n, settled, f);
 }
 
 static void first_is_created_and_refreshed(void **state)
@@ -278,21 +195,21 @@ static void first_is_created_and_refreshed(void **state)
 	lnt_report_name(&r, name);
 	lnt_reporter_say(f->r, &r);
 	run_to(f, 1);
-	assert_string_equal(f->seen, "POST /apis/events.k8s.io/v1/namespaces/a/events|");
-	f->answer = 200;
+	assert_string_equal(f->api.seen, "POST /apis/events.k8s.io/v1/namespaces/a/events|");
+	f->api.answer = 200;
 	run_to(f, 2);
 	snprintf(want, sizeof(want),
 		"POST /apis/events.k8s.io/v1/namespaces/a/events|"
 		"PATCH /apis/events.k8s.io/v1/namespaces/a/events/%s|",
 		name);
-	assert_string_equal(f->seen, want);
+	assert_string_equal(f->api.seen, want);
 	assert_int_equal(stats(f).updated, 1);
 	/* The server has forgotten it: as new. */
-	f->answer = 404;
-	f->seen[0] = '\0';
-	while (!*f->seen)
-		uv_run(&f->loop, UV_RUN_ONCE);
-	f->answer = 201;
+	f->api.answer = 404;
+	f->api.seen[0] = '\0';
+	while (!*f->api.seen)
+		uv_run(&f->api.loop, UV_RUN_ONCE);
+	f->api.answer = 201;
 	run_to(f, 3);
 	assert_int_equal(stats(f).created, 2);
 }
@@ -302,11 +219,11 @@ static void another_nodes_is_left_alone(void **state)
 	struct fixture *f = *state;
 	struct lnt_report r = about("web", "x");
 
-	f->answer = 409;
+	f->api.answer = 409;
 	lnt_reporter_say(f->r, &r);
 	run_to(f, 2);
 	assert_int_equal(stats(f).existed, 2);
-	assert_null(strstr(f->seen, "PATCH"));
+	assert_null(strstr(f->api.seen, "PATCH"));
 }
 
 static void cluster_scoped_objects_are_posted_to_default(void **state)
@@ -318,7 +235,7 @@ static void cluster_scoped_objects_are_posted_to_default(void **state)
 	r.notice.ns = "";
 	lnt_reporter_say(f->r, &r);
 	run_to(f, 1);
-	assert_string_equal(f->seen, "POST /apis/events.k8s.io/v1/namespaces/default/events|");
+	assert_string_equal(f->api.seen, "POST /apis/events.k8s.io/v1/namespaces/default/events|");
 }
 
 static void what_is_gone_is_not_told(void **state)
@@ -330,8 +247,8 @@ static void what_is_gone_is_not_told(void **state)
 	lnt_reporter_say(f->r, &r);
 	gone.uid = "";
 	lnt_reporter_gone(f->r, &gone);
-	run_for(f, 300);
-	assert_int_equal(f->n, 0);
+	api_run_for(&f->api, 300);
+	assert_int_equal(f->api.n, 0);
 }
 
 static void what_comes_and_goes_is_told_now_and_then(void **state)
@@ -342,16 +259,16 @@ static void what_comes_and_goes_is_told_now_and_then(void **state)
 
 	lnt_reporter_say(f->r, &r);
 	run_to(f, 1);
-	f->answer = 200;
+	f->api.answer = 200;
 	for (int i = 0; i < 20; i++) {
 		lnt_reporter_gone(f->r, &r);
 		lnt_reporter_say(f->r, &r);
-		ms += run_for(f, 15);
+		ms += api_run_for(&f->api, 15);
 	}
 	assert_in_range(stats(f).updated, 1, ms / times.flap_ms + 1);
 	/* Another object of the name is told at once. */
 	lnt_reporter_gone(f->r, &r);
-	f->answer = 201;
+	f->api.answer = 201;
 	r.uid = "4-5-6";
 	lnt_reporter_say(f->r, &r);
 	while (stats(f).created < 2)
@@ -392,7 +309,7 @@ static void there_is_a_bound_for_all(void **state)
 	assert_int_equal(stats(f).dropped, 600 - 512);
 	/* One after the other, no faster than the budget. */
 	assert_in_range(settled(f), 0, 25);
-	ms = run_for(f, 100);
+	ms = api_run_for(&f->api, 100);
 	assert_in_range(settled(f), 1, 25 + ms / times.budget_ms + 1);
 }
 
@@ -402,19 +319,19 @@ static void a_server_in_trouble_is_asked_again(void **state)
 	struct lnt_report r = about("web", "x");
 	unsigned ms;
 
-	f->answer = 503;
+	f->api.answer = 503;
 	lnt_reporter_say(f->r, &r);
 	run_to(f, 2);
-	f->answer = 201;
+	f->api.answer = 201;
 	run_to(f, 3);
 	assert_int_equal(stats(f).failed, 2);
 	assert_int_equal(stats(f).created, 1);
 	/* One that will not take it is not asked in a loop. */
 	r = about("refused", "x");
-	f->answer = 403;
+	f->api.answer = 403;
 	lnt_reporter_say(f->r, &r);
 	run_to(f, 4);
-	ms = run_for(f, 200);
+	ms = api_run_for(&f->api, 200);
 	assert_in_range(stats(f).failed, 3, 3 + ms / times.again_ms * 2);
 }
 
