@@ -86,18 +86,13 @@ const char *ctl_find_bpf_root(struct ctl *c)
 	return ctl_bpf_root(c, c->status);
 }
 
-bool ctl_options_namespace(
-	struct ctl *c, int argc, char **argv, const char *usage, const char **ret_ns, int *ret_code)
+/* @ret_ns: where -n goes, if @longs has it. */
+static bool read_options(struct ctl *c, int argc, char **argv, const char *shorts,
+	const struct option *longs, const char *usage, const char **ret_ns, int *ret_code)
 {
-	static const struct option longs[] = {
-		{"namespace", required_argument, NULL, 'n'},
-		CTL_OPTIONS,
-		{},
-	};
 	int opt;
 
-	*ret_ns = NULL;
-	while ((opt = getopt_long(argc, argv, CTL_SHORT "n:", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		if (opt == 'n')
 			*ret_ns = optarg;
 		else if (!ctl_option(c, opt, optarg, usage, ret_code))
@@ -108,6 +103,26 @@ bool ctl_options_namespace(
 	fputs(usage, stderr);
 	*ret_code = CTL_FAILED;
 	return false;
+}
+
+bool ctl_options_namespace(
+	struct ctl *c, int argc, char **argv, const char *usage, const char **ret_ns, int *ret_code)
+{
+	static const struct option longs[] = {
+		{"namespace", required_argument, NULL, 'n'},
+		CTL_OPTIONS,
+		{},
+	};
+
+	*ret_ns = NULL;
+	return read_options(c, argc, argv, CTL_SHORT "n:", longs, usage, ret_ns, ret_code);
+}
+
+bool ctl_options_only(struct ctl *c, int argc, char **argv, const char *usage, int *ret_code)
+{
+	static const struct option longs[] = {CTL_OPTIONS, {}};
+
+	return read_options(c, argc, argv, CTL_SHORT, longs, usage, NULL, ret_code);
 }
 
 static void print_member(const cJSON *object, bool first)
@@ -173,21 +188,6 @@ void ctl_print_json(cJSON *json)
 	puts(text ? text : "");
 	cJSON_free(text);
 	cJSON_Delete(json);
-}
-
-bool ctl_options_only(struct ctl *c, int argc, char **argv, const char *usage, int *ret_code)
-{
-	static const struct option longs[] = {CTL_OPTIONS, {}};
-	int opt;
-
-	while ((opt = getopt_long(argc, argv, CTL_SHORT, longs, NULL)) != -1)
-		if (!ctl_option(c, opt, optarg, usage, ret_code))
-			return false;
-	if (optind == argc)
-		return true;
-	fputs(usage, stderr);
-	*ret_code = CTL_FAILED;
-	return false;
 }
 
 static void say_absent(const struct ctl *c, int err)
