@@ -86,14 +86,14 @@ const char *ctl_find_bpf_root(struct ctl *c)
 	return ctl_bpf_root(c, c->status);
 }
 
-/* @ret_ns: where -n goes, if @longs has it. */
+/* @ret_ns: where -n goes; NULL if @longs has none. */
 static bool read_options(struct ctl *c, int argc, char **argv, const char *shorts,
 	const struct option *longs, const char *usage, const char **ret_ns, int *ret_code)
 {
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		if (opt == 'n')
+		if (opt == 'n' && ret_ns)
 			*ret_ns = optarg;
 		else if (!ctl_option(c, opt, optarg, usage, ret_code))
 			return false;
