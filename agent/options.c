@@ -63,7 +63,8 @@ static const struct spec {
 	[OPT_KUBECONFIG] = {"kubeconfig", "FILE", "",
 		"credentials for the API server; without: the pod's service account"},
 	[OPT_KUBE_HOST] = {"kubernetes-service-host", "HOST", "",
-		"the API server for that account; without: $KUBERNETES_SERVICE_HOST"},
+		"the API server for that account; without: this node's connections are\n"
+		"looked at for it, else $KUBERNETES_SERVICE_HOST"},
 	[OPT_KUBE_PORT] = {"kubernetes-service-port", "PORT", "",
 		"its port; without: 6443 of a given HOST, else $KUBERNETES_SERVICE_PORT"},
 	[OPT_DEVICES] = {"devices", "A,B", "",

@@ -52,9 +52,9 @@ build() {
 	[ -n "$archive" ] || step "docker build --tag $image ."
 }
 
-# install CONTEXT HOST PORT: linnet, which finds the API server there, and waits until all nodes carry pods.
+# install CONTEXT: linnet, and waits until all nodes carry pods.
 install() {
-	step "sed -e 's/^  kubernetes-service-host: .*/  kubernetes-service-host: \"$2\"/' -e 's/^  kubernetes-service-port: .*/  kubernetes-service-port: \"$3\"/' manifests/install.yaml | kubectl --context $1 apply -f -"
+	step "kubectl --context $1 apply -f manifests/install.yaml"
 	step "kubectl --context $1 -n kube-system rollout status daemonset linnet --timeout 5m"
 	step "kubectl --context $1 wait --for condition=Ready node --all --timeout 2m"
 }

@@ -122,7 +122,8 @@ static void print_watches_in_short(const cJSON *agent)
 		if (!strcmp(state, "open") && number(w, "ageSeconds") > oldest)
 			oldest = number(w, "ageSeconds");
 	}
-	printf("API server     %s; %d of %d watches open, the quietest heard of %s ago\n",
+	printf("API server     %s, %s; %d of %d watches open, the quietest heard of %s ago\n",
+		ctl_text(agent, "apiServer"),
 		cJSON_IsTrue(lnt_json_get(agent, "synced")) ? "synced" : "not synced", open,
 		n - absent, ctl_age(oldest, age));
 }

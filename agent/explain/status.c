@@ -73,8 +73,11 @@ static cJSON *watch_json(const struct lnt_kube_watch_state *w)
 static void add_watches(const struct lnt_agent *a, cJSON *json)
 {
 	cJSON *list = cJSON_AddArrayToObject(json, "watches");
+	char server[LNT_KUBE_SERVER_STRLEN];
 	struct lnt_kube_watch_state w;
 
+	if (a->kube)
+		cJSON_AddStringToObject(json, "apiServer", lnt_kube_server(a->kube, server));
 	for (unsigned i = 0; a->kube && i < LNT_KIND_MAX; i++) {
 		lnt_kube_watch_state(a->kube, i, &w);
 		cJSON_AddItemToArray(list, watch_json(&w));

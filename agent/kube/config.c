@@ -205,6 +205,7 @@ int lnt_kube_config_in_cluster(const char *sa_dir, const char *host, const char 
 
 	if (r)
 		return r;
+	cfg.locate = !host;
 	if (asprintf(&cfg.ca_file, "%s/ca.crt", sa_dir ?: SA_DIR) < 0)
 		cfg.ca_file = NULL;
 	if (asprintf(&cfg.token_file, "%s/token", sa_dir ?: SA_DIR) < 0)

@@ -27,6 +27,7 @@
 struct lnt_http {
 	uv_loop_t *loop;
 	const struct lnt_kube_config *cfg;
+	struct lnt_http_place at; /* port 0: where cfg says */
 	CURLM *multi;
 	uv_timer_t timer;
 	struct lnt_http_req *reqs;
@@ -47,7 +48,7 @@ struct lnt_http_req {
 	struct lnt_http_req *prev, *next;
 	struct lnt_http *http;
 	CURL *easy;
-	struct curl_slist *headers;
+	struct curl_slist *headers, *place;
 	const struct lnt_http_ops *ops;
 	void *ctx;
 	uv_timer_t watchdog;
@@ -257,6 +258,7 @@ static void retire(struct lnt_http_req *req)
 	curl_multi_remove_handle(req->http->multi, req->easy);
 	curl_easy_cleanup(req->easy);
 	curl_slist_free_all(req->headers);
+	curl_slist_free_all(req->place);
 	DL_DELETE(req->http->reqs, req);
 	uv_close((uv_handle_t *)&req->watchdog, on_req_closed);
 }
@@ -351,14 +353,33 @@ static int set_blob(CURL *c, CURLoption option, char *text)
 	return curl_easy_setopt(c, option, &blob);
 }
 
-static int set_credentials(struct lnt_http_req *req, struct lnt_err *e)
+/* How the server proves who it is. */
+static int set_trust(struct lnt_http_req *req, struct lnt_err *e)
 {
 	const struct lnt_kube_config *cfg = req->http->cfg;
-	_cleanup_free_ char *ca = NULL, *token = NULL, *line = NULL;
+	_cleanup_free_ char *ca = NULL;
 	CURL *c = req->easy;
 	int r = lnt_kube_config_ca(cfg, e, &ca), bad = 0;
 
-	r = r ? r : lnt_kube_config_token(cfg, e, &token);
+	if (r)
+		return r;
+	bad |= curl_easy_setopt(c, CURLOPT_CAINFO, NULL);
+	bad |= curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
+	bad |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, cfg->insecure ? 0L : 1L);
+	bad |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, cfg->insecure ? 0L : 2L);
+	if (ca)
+		bad |= set_blob(c, CURLOPT_CAINFO_BLOB, ca);
+	return bad ? lnt_err_set(e, -EINVAL, "libcurl refuses the authorities") : 0;
+}
+
+/* How we prove who we are. */
+static int set_credentials(struct lnt_http_req *req, struct lnt_err *e)
+{
+	const struct lnt_kube_config *cfg = req->http->cfg;
+	_cleanup_free_ char *token = NULL, *line = NULL;
+	CURL *c = req->easy;
+	int r = lnt_kube_config_token(cfg, e, &token), bad = 0;
+
 	if (r)
 		return r;
 	if (token) {
@@ -368,12 +389,6 @@ static int set_credentials(struct lnt_http_req *req, struct lnt_err *e)
 		if (!req->headers)
 			return -ENOMEM;
 	}
-	bad |= curl_easy_setopt(c, CURLOPT_CAINFO, NULL);
-	bad |= curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
-	bad |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, cfg->insecure ? 0L : 1L);
-	bad |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, cfg->insecure ? 0L : 2L);
-	if (ca)
-		bad |= set_blob(c, CURLOPT_CAINFO_BLOB, ca);
 	if (cfg->cert_data)
 		bad |= set_blob(c, CURLOPT_SSLCERT_BLOB, cfg->cert_data);
 	else if (cfg->cert_file)
@@ -406,17 +421,45 @@ static int set_transport(CURL *c, bool fresh)
 	return bad;
 }
 
-static int set_request(struct lnt_http_req *req, const char *path, struct lnt_err *e)
+/* "192.0.2.10:6443", "[2001:db8::10]:6443". Returns @buf. */
+static const char *place_text(const struct lnt_http_place *at, char buf[static LNT_ADDRSTRLEN + 8])
 {
+	bool is4 = lnt_addr_is4(&at->addr);
+	char addr[LNT_ADDRSTRLEN];
+
+	snprintf(buf, LNT_ADDRSTRLEN + 8, is4 ? "%s:%u" : "[%s]:%u", lnt_addr_str(&at->addr, addr),
+		at->port);
+	return buf;
+}
+
+/* To @at, whatever the URL says. */
+static int set_place(struct lnt_http_req *req, const struct lnt_http_place *at)
+{
+	char text[LNT_ADDRSTRLEN + 10] = "::";
+
+	place_text(at, text + 2);
+	req->place = curl_slist_append(NULL, text);
+	if (!req->place)
+		return -ENOMEM;
+	return curl_easy_setopt(req->easy, CURLOPT_CONNECT_TO, req->place) ? -EINVAL : 0;
+}
+
+/* @at: port 0 for where the configuration says. */
+static int set_request(struct lnt_http_req *req, const char *path, const struct lnt_http_place *at,
+	struct lnt_err *e)
+{
+	const char *server = at->port ? "https://" LNT_KUBE_NAME : req->http->cfg->server;
 	_cleanup_free_ char *url = NULL;
 	struct curl_slist *headers;
 	CURL *c = req->easy;
 	int bad = 0;
 
-	if (asprintf(&url, "%s%s", req->http->cfg->server, path) < 0) {
+	if (asprintf(&url, "%s%s", server, path) < 0) {
 		url = NULL;
 		return -ENOMEM;
 	}
+	if (at->port)
+		bad |= set_place(req, at);
 	headers = curl_slist_append(req->headers, "Accept: application/json");
 	if (!headers)
 		return -ENOMEM;
@@ -460,13 +503,35 @@ static void reqp(struct lnt_http_req **req)
 		return;
 	curl_easy_cleanup((*req)->easy);
 	curl_slist_free_all((*req)->headers);
+	curl_slist_free_all((*req)->place);
 	free(*req);
 }
 
-/* @body: NULL for a GET. */
-static int start(struct lnt_http *http, const char *path, const struct lnt_http_body *body,
-	unsigned stall_ms, bool fresh, const struct lnt_http_ops *ops, void *ctx, struct lnt_err *e,
-	struct lnt_http_req **ret_req)
+/* What start() is to do. */
+struct order {
+	const char *path;
+	const struct lnt_http_body *body; /* NULL: GET */
+	const struct lnt_http_place *at;  /* whom to ask who that is; NULL: ask the API server */
+	unsigned stall_ms;
+	bool fresh;
+};
+
+static int prepare(struct lnt_http_req *req, const struct order *o, struct lnt_err *e)
+{
+	int r = set_trust(req, e);
+
+	r = r || o->at ? r : set_credentials(req, e);
+	r = r ? r : set_request(req, o->path, o->at ?: &req->http->at, e);
+	r = r || !o->body ? r : set_body(req, o->body, e);
+	if (r)
+		return r;
+	return set_transport(req->easy, o->fresh)
+		? lnt_err_set(e, -EINVAL, "libcurl refuses the request %s", o->path)
+		: 0;
+}
+
+static int start(struct lnt_http *http, const struct order *o, const struct lnt_http_ops *ops,
+	void *ctx, struct lnt_err *e, struct lnt_http_req **ret_req)
 {
 	_cleanup_(reqp) struct lnt_http_req *req = calloc(1, sizeof(*req));
 	int r;
@@ -476,22 +541,20 @@ static int start(struct lnt_http *http, const char *path, const struct lnt_http_
 	req->http = http;
 	req->ops = ops;
 	req->ctx = ctx;
-	req->stall_ms = stall_ms;
+	req->stall_ms = o->stall_ms;
 	req->easy = curl_easy_init();
 	if (!req->easy)
 		return -ENOMEM;
-	r = set_credentials(req, e);
-	r = r ? r : set_request(req, path, e);
-	r = r || !body ? r : set_body(req, body, e);
+	r = prepare(req, o, e);
 	if (r)
 		return r;
-	if (set_transport(req->easy, fresh) || curl_multi_add_handle(http->multi, req->easy))
-		return lnt_err_set(e, -EINVAL, "libcurl refuses the request %s", path);
+	if (curl_multi_add_handle(http->multi, req->easy))
+		return lnt_err_set(e, -EINVAL, "libcurl refuses the request %s", o->path);
 	uv_update_time(http->loop);
 	touch(req);
 	uv_timer_init(http->loop, &req->watchdog);
 	req->watchdog.data = req;
-	uv_timer_start(&req->watchdog, on_watchdog, stall_ms, 0);
+	uv_timer_start(&req->watchdog, on_watchdog, o->stall_ms, 0);
 	http->handles++;
 	DL_APPEND(http->reqs, req);
 	*ret_req = TAKE_PTR(req);
@@ -501,14 +564,45 @@ static int start(struct lnt_http *http, const char *path, const struct lnt_http_
 int lnt_http_get(struct lnt_http *http, const char *path, unsigned stall_ms, bool fresh,
 	const struct lnt_http_ops *ops, void *ctx, struct lnt_err *e, struct lnt_http_req **ret_req)
 {
-	return start(http, path, NULL, stall_ms, fresh, ops, ctx, e, ret_req);
+	const struct order o = {.path = path, .stall_ms = stall_ms, .fresh = fresh};
+
+	return start(http, &o, ops, ctx, e, ret_req);
 }
 
 int lnt_http_send(struct lnt_http *http, const char *path, const struct lnt_http_body *body,
 	unsigned stall_ms, const struct lnt_http_ops *ops, void *ctx, struct lnt_err *e,
 	struct lnt_http_req **ret_req)
 {
-	return start(http, path, body, stall_ms, false, ops, ctx, e, ret_req);
+	const struct order o = {.path = path, .body = body, .stall_ms = stall_ms};
+
+	return start(http, &o, ops, ctx, e, ret_req);
+}
+
+int lnt_http_probe(struct lnt_http *http, const struct lnt_http_place *at, unsigned stall_ms,
+	const struct lnt_http_ops *ops, void *ctx, struct lnt_err *e, struct lnt_http_req **ret_req)
+{
+	const struct order o = {.path = "/version", .at = at, .stall_ms = stall_ms, .fresh = true};
+
+	return start(http, &o, ops, ctx, e, ret_req);
+}
+
+void lnt_http_move(struct lnt_http *http, const struct lnt_http_place *at)
+{
+	http->at = at ? *at : (struct lnt_http_place){};
+}
+
+const char *lnt_http_server(const struct lnt_http *http, char buf[static LNT_KUBE_SERVER_STRLEN])
+{
+	char place[LNT_ADDRSTRLEN + 8];
+
+	snprintf(buf, LNT_KUBE_SERVER_STRLEN, "%s%s", http->at.port ? "https://" : "",
+		http->at.port ? place_text(&http->at, place) : http->cfg->server);
+	return buf;
+}
+
+bool lnt_http_answered(const struct lnt_http_req *req)
+{
+	return req->status;
 }
 
 void lnt_http_cancel(struct lnt_http_req *req)

@@ -7,6 +7,9 @@
  */
 #include "agent/kube/kube.h"
 
+/* What every API server is called by its certificate. */
+#define LNT_KUBE_NAME "kubernetes.default.svc"
+
 struct lnt_http;
 struct lnt_http_req;
 
@@ -51,6 +54,31 @@ struct lnt_http_body {
 int lnt_http_send(struct lnt_http *http, const char *path, const struct lnt_http_body *body,
 	unsigned stall_ms, const struct lnt_http_ops *ops, void *ctx, struct lnt_err *e,
 	struct lnt_http_req **ret_req);
+
+/* Where an API server is: an address and a port, to whatever name its certificate is. */
+struct lnt_http_place {
+	struct in6_addr addr;
+	uint16_t port; /* host byte order */
+};
+
+/*
+ * Asks who is at @at, without credentials: it is the API server if there is any status, as it must
+ * have shown a certificate of the cluster's authority for LNT_KUBE_NAME. What is else as of
+ * lnt_http_get().
+ */
+int lnt_http_probe(struct lnt_http *http, const struct lnt_http_place *at, unsigned stall_ms,
+	const struct lnt_http_ops *ops, void *ctx, struct lnt_err *e,
+	struct lnt_http_req **ret_req);
+
+/* From now on requests go to the API server at @at, under LNT_KUBE_NAME; NULL: to the one that the
+ * configuration names. */
+void lnt_http_move(struct lnt_http *http, const struct lnt_http_place *at);
+
+/* Where requests go, as lnt_kube_server(). */
+const char *lnt_http_server(const struct lnt_http *http, char buf[static LNT_KUBE_SERVER_STRLEN]);
+
+/* Whether a status has come. */
+bool lnt_http_answered(const struct lnt_http_req *req);
 
 /* Ends a request without a call of done. May be called from anywhere. */
 void lnt_http_cancel(struct lnt_http_req *req);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The API server as a whole: one HTTP client, a reflector for each kind, and when all is listed. */
 #include "agent/kube/config.h"
+#include "agent/kube/locator.h"
 #include "agent/kube/node_up.h"
 #include "agent/kube/reflector.h"
 #include "agent/kube/reporter.h"
@@ -12,12 +13,13 @@ struct lnt_kube {
 	struct lnt_kube_config cfg;
 	struct lnt_kube_events events;
 	struct lnt_http *http;
+	struct lnt_locator *locator; /* NULL: the configuration says where the server is */
 	struct lnt_reflector *reflectors[LNT_KIND_MAX];
 	struct lnt_reporter *reporter;
 	struct lnt_node_up *node_up;
 	unsigned n_synced;
 	unsigned parts; /* of the above and the client, that are not closed yet */
-	bool closing;
+	bool started, closing;
 };
 
 static void on_synced(void *ctx)
@@ -34,6 +36,34 @@ static void on_alive(void *ctx)
 
 	for (int i = 0; i < LNT_KIND_MAX; i++)
 		lnt_reflector_nudge(k->reflectors[i]);
+}
+
+static void on_lost(void *ctx)
+{
+	struct lnt_kube *k = ctx;
+
+	if (k->locator)
+		lnt_locator_look(k->locator);
+}
+
+static void start(struct lnt_kube *k)
+{
+	k->started = true;
+	for (int i = 0; i < LNT_KIND_MAX; i++)
+		lnt_reflector_start(k->reflectors[i]);
+}
+
+/* Until the first answer one look leads to the next: the Service may take long to refuse. */
+static void on_looked(void *ctx, bool found, bool moved)
+{
+	struct lnt_kube *k = ctx;
+
+	for (int i = 0; moved && k->started && i < LNT_KIND_MAX; i++)
+		lnt_reflector_moved(k->reflectors[i]);
+	if (!k->started)
+		start(k);
+	if (!found && !k->n_synced)
+		lnt_locator_look(k->locator);
 }
 
 static void on_http_closed(void *ctx)
@@ -53,11 +83,39 @@ static void on_part_closed(void *ctx)
 		lnt_http_close(k->http, on_http_closed, k);
 }
 
+/* All that uses the client. False: no memory. */
+static bool make_parts(struct lnt_kube *k, uv_loop_t *loop, struct lnt_store *store)
+{
+	const struct lnt_reflector_events on = {on_synced, on_alive, on_lost, on_part_closed, k};
+	const struct lnt_locator_events found = {on_looked, on_part_closed, k};
+
+	k->reporter = lnt_reporter_new(loop, k->http, NULL, on_part_closed, k);
+	if (!k->reporter)
+		return false;
+	k->parts++;
+	k->node_up = lnt_node_up_new(loop, k->http, 0, on_part_closed, k);
+	if (!k->node_up)
+		return false;
+	k->parts++;
+	if (k->cfg.locate) {
+		k->locator = lnt_locator_new(loop, k->http, 0, &found);
+		if (!k->locator)
+			return false;
+		k->parts++;
+	}
+	for (int i = 0; i < LNT_KIND_MAX; i++) {
+		k->reflectors[i] = lnt_reflector_new(loop, k->http, store, i, k->cfg.stall_ms, &on);
+		if (!k->reflectors[i])
+			return false;
+		k->parts++;
+	}
+	return true;
+}
+
 struct lnt_kube *lnt_kube_new(uv_loop_t *loop, const struct lnt_kube_config *cfg,
 	struct lnt_store *store, const struct lnt_kube_events *events, struct lnt_err *e)
 {
 	_cleanup_free_ struct lnt_kube *k = calloc(1, sizeof(*k));
-	struct lnt_reflector_events on = {on_synced, on_alive, on_part_closed, k};
 
 	if (!k || lnt_kube_config_copy(cfg, &k->cfg)) {
 		lnt_err_set(e, -ENOMEM, "no memory");
@@ -69,36 +127,25 @@ struct lnt_kube *lnt_kube_new(uv_loop_t *loop, const struct lnt_kube_config *cfg
 		lnt_kube_config_clear(&k->cfg);
 		return NULL;
 	}
-	k->reporter = lnt_reporter_new(loop, k->http, NULL, on_part_closed, k);
-	if (!k->reporter) {
+	if (!make_parts(k, loop, store)) {
 		lnt_err_set(e, -ENOMEM, "no memory");
 		lnt_kube_close(TAKE_PTR(k));
 		return NULL;
-	}
-	k->parts++;
-	k->node_up = lnt_node_up_new(loop, k->http, 0, on_part_closed, k);
-	if (!k->node_up) {
-		lnt_err_set(e, -ENOMEM, "no memory");
-		lnt_kube_close(TAKE_PTR(k));
-		return NULL;
-	}
-	k->parts++;
-	for (int i = 0; i < LNT_KIND_MAX; i++) {
-		k->reflectors[i] = lnt_reflector_new(loop, k->http, store, i, k->cfg.stall_ms, &on);
-		if (!k->reflectors[i]) {
-			lnt_err_set(e, -ENOMEM, "no memory");
-			lnt_kube_close(TAKE_PTR(k));
-			return NULL;
-		}
-		k->parts++;
 	}
 	return TAKE_PTR(k);
 }
 
 void lnt_kube_start(struct lnt_kube *k)
 {
-	for (int i = 0; i < LNT_KIND_MAX; i++)
-		lnt_reflector_start(k->reflectors[i]);
+	if (k->locator)
+		lnt_locator_look(k->locator);
+	else
+		start(k);
+}
+
+const char *lnt_kube_server(const struct lnt_kube *k, char buf[static LNT_KUBE_SERVER_STRLEN])
+{
+	return lnt_http_server(k->http, buf);
 }
 
 void lnt_kube_watch_state(
@@ -137,6 +184,8 @@ void lnt_kube_close(struct lnt_kube *k)
 	for (int i = 0; i < LNT_KIND_MAX; i++)
 		if (k->reflectors[i])
 			lnt_reflector_close(k->reflectors[i]);
+	if (k->locator)
+		lnt_locator_close(k->locator);
 	if (k->reporter)
 		lnt_reporter_close(k->reporter);
 	if (k->node_up)

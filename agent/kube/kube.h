@@ -20,6 +20,7 @@ struct lnt_kube_config {
 	char *cert_file, *key_file; /* client certificate, or NULL */
 	char *cert_data, *key_data; /* PEM */
 	bool insecure;		    /* insecure-skip-tls-verify */
+	bool locate;		    /* server is its Service: look where it is (locator.h) */
 	/*
 	 * A watch on which nothing arrives for this long is taken for dead; servers send a bookmark
 	 * about every minute. 0: the default, 150,000.
@@ -38,7 +39,7 @@ int lnt_kube_config_load(const char *path, struct lnt_err *e, struct lnt_kube_co
  * when NULL), at the API server at @host (a name or an address, IPv6 with or without brackets) and
  * @port (NULL: LNT_KUBE_PORT). @host NULL: at KUBERNETES_SERVICE_HOST and @port, if given, or
  * KUBERNETES_SERVICE_PORT. That is the API server's Service, which only answers where somebody
- * serves it: what is to serve it needs another address at its first start.
+ * serves it, so then the client looks for another way to it.
  */
 int lnt_kube_config_in_cluster(const char *sa_dir, const char *host, const char *port,
 	struct lnt_err *e, struct lnt_kube_config *ret_cfg);
@@ -58,8 +59,12 @@ struct lnt_kube_events {
 struct lnt_kube *lnt_kube_new(uv_loop_t *loop, const struct lnt_kube_config *cfg,
 	struct lnt_store *store, const struct lnt_kube_events *events, struct lnt_err *e);
 
-/* Starts listing and watching. */
+/* Starts listing and watching, after a look for the server if nobody said where it is. */
 void lnt_kube_start(struct lnt_kube *k);
+
+/* Where requests go: "https://192.0.2.10:6443". Returns @buf; what does not fit is cut off. */
+#define LNT_KUBE_SERVER_STRLEN 280
+const char *lnt_kube_server(const struct lnt_kube *k, char buf[static LNT_KUBE_SERVER_STRLEN]);
 
 /* State of one watch, for status. */
 struct lnt_kube_watch_state {

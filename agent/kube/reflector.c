@@ -42,6 +42,7 @@
 #define USEFUL_MS	10000 /* a watch that was open for this long was of use */
 #define RETRY_AFTER_MAX 300
 #define NUDGE_MS	1000
+#define MOVE_MS		100
 #define ABSENT_MIN_MS	20000 /* between two looks for a kind that is not served */
 #define ABSENT_MAX_MS	30000
 
@@ -80,7 +81,7 @@ struct lnt_reflector {
 	unsigned stall_ms;
 	uv_timer_t timer;
 	struct lnt_http_req *req; /* under way, or NULL */
-	enum step next;		  /* what the timer will start */
+	enum step next;		  /* what the timer will start, or req is */
 	struct lnt_split split;
 	struct lnt_lines lines;
 	struct lnt_buf served; /* what the server says that it serves */
@@ -171,6 +172,8 @@ static void retreat(struct lnt_reflector *r, enum step next, const struct lnt_ht
 	r->unreachable = !res->status;
 	r->fresh = res->err;
 	wait(r, next, after > ms ? after : ms);
+	if (r->unreachable && r->events.lost)
+		r->events.lost(r->events.ctx);
 }
 
 /* A request was not answered as asked: say why, wait, go on with @again or a list. */
@@ -643,6 +646,7 @@ static void run(struct lnt_reflector *r, enum step step)
 		free(TAKE_PTR(r->more));
 		lnt_store_mark(r->apply.store, r->kind);
 	}
+	r->next = step;
 	path = step_path(r, step, &ops);
 	if (path)
 		err = lnt_http_get(r->http, path, step == STEP_WATCH ? r->stall_ms : LIST_STALL_MS,
@@ -689,6 +693,16 @@ void lnt_reflector_nudge(struct lnt_reflector *r)
 {
 	if (r->unreachable && !r->req && !r->closing && uv_timer_get_due_in(&r->timer) > NUDGE_MS)
 		wait(r, r->next, lnt_backoff_random(0, NUDGE_MS));
+}
+
+void lnt_reflector_moved(struct lnt_reflector *r)
+{
+	if (r->req && !lnt_http_answered(r->req)) {
+		lnt_http_cancel(TAKE_PTR(r->req));
+		wait(r, r->next, lnt_backoff_random(0, MOVE_MS));
+	} else {
+		lnt_reflector_nudge(r);
+	}
 }
 
 void lnt_reflector_state(const struct lnt_reflector *r, struct lnt_kube_watch_state *ret_state)

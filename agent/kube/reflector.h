@@ -15,6 +15,7 @@ struct lnt_reflector;
 struct lnt_reflector_events {
 	void (*synced)(void *ctx); /* listed, or known to be absent, for the first time */
 	void (*alive)(void *ctx);  /* the server answers again after it did not */
+	void (*lost)(void *ctx);   /* it does not answer at all */
 	void (*closed)(void *ctx); /* the reflector is gone */
 	void *ctx;
 };
@@ -27,6 +28,9 @@ void lnt_reflector_start(struct lnt_reflector *r);
 
 /* Another reflector reached the server: do not wait long any more if this one could not. */
 void lnt_reflector_nudge(struct lnt_reflector *r);
+
+/* The client asks elsewhere now: what was not answered is asked there, soon. */
+void lnt_reflector_moved(struct lnt_reflector *r);
 
 void lnt_reflector_state(const struct lnt_reflector *r, struct lnt_kube_watch_state *ret_state);
 

@@ -95,6 +95,67 @@ rbac() { "$LNT_TOP/tests/apiserver/fault" "$LNT_DIR/api" rbac | jq -r ".$1[]"; }
 	wait_until 10 taints_are n2 ''
 }
 
+agent_uses() { [ "$(linnetctl "$1" status -o json | jq -r .agent.apiServer)" = "$2" ]; }
+linnetctl() { "$LNT_BUILD/linnetctl" --run-dir "$(node_dir "$1")/run" --bpf-root "$(node_dir "$1")/bpf" "${@:2}"; }
+watches_are_open() {
+	linnetctl "$1" status -o json | jq -e '[.agent.watches[] | select(.state != "absent")] | all(.state == "open")'
+}
+
+@test "API server: found at the end of a connection of the node's, where nobody said where it is" {
+	agent_stop n1
+	kubelet_on n1 '[fd31::1]:6443'
+	agent_in_cluster n1
+	agent_wait n1
+	agent_uses n1 'https://[fd31::1]:6443'
+	in_netns n1 ss -Htnp state established 'dport = :6443' | grep -F "pid=$(agent_pid n1)," | grep -F '[fd31::1]:6443'
+}
+
+@test "API server: looked for again when it does not answer, and found elsewhere" {
+	kubelet_off n1
+	kubelet_on n1 172.31.0.1:6443
+	ip -n "${LNT_PREFIX}n1" -6 route add unreachable fd31::1
+	in_netns n1 ss -HK dst '[fd31::1]' >/dev/null
+	wait_until 10 agent_uses n1 https://172.31.0.1:6443
+	wait_until 10 watches_are_open n1
+	ip -n "${LNT_PREFIX}n1" -6 route del unreachable fd31::1
+}
+
+@test "API server: who cannot prove that it is it gets no credentials" {
+	local pids
+	agent_stop n1
+	kubelet_off n1
+	openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=kube-apiserver -addext \
+		subjectAltName=DNS:kubernetes.default.svc,IP:172.31.0.1 -keyout "$LNT_DIR/other.key" -out "$LNT_DIR/other.crt" 2>/dev/null
+	# One with the certificate of another authority and one without TLS, which write down what they are told.
+	background "$LNT_DIR/other.pid" "$LNT_DIR/other.log" '' sw socat -d -d -u \
+		"OPENSSL-LISTEN:443,fork,reuseaddr,verify=0,cert=$LNT_DIR/other.crt,key=$LNT_DIR/other.key" \
+		OPEN:"$LNT_DIR/other",creat,append
+	background "$LNT_DIR/plain.pid" "$LNT_DIR/plain.log" '' sw socat -u TCP-LISTEN:8443,fork,reuseaddr \
+		OPEN:"$LNT_DIR/plain",creat,append
+	wait_until 5 in_netns sw socat -u OPEN:/dev/null TCP:172.31.0.1:443
+	wait_until 5 in_netns sw socat -u OPEN:/dev/null TCP:172.31.0.1:8443
+	background "$LNT_DIR/c1.pid" /dev/null '' n1 socat -u TCP:172.31.0.1:443 -
+	background "$LNT_DIR/c2.pid" /dev/null '' n1 socat -u TCP:172.31.0.1:8443 -
+	wait_until 5 connected_to n1 172.31.0.1:443
+	wait_until 5 connected_to n1 172.31.0.1:8443
+	agent_in_cluster n1
+	# The Service's address: it has been looked for, and not been found.
+	wait_until 20 grep -q 'asking its Service' "$(node_dir n1)/agent.log"
+	grep -q 'SSL_accept.*unknown ca' "$LNT_DIR/other.log"
+	grep -qa kubernetes.default.svc "$LNT_DIR/plain"
+	[ ! -e "$LNT_DIR/other" ]
+	lacks 'GET|Bearer' cat -v "$LNT_DIR/plain"
+	kubelet_on n1 172.31.0.1:6443
+	agent_wait n1
+	agent_uses n1 https://172.31.0.1:6443
+	for pids in other plain c1 c2; do
+		end_process "$LNT_DIR/$pids.pid" TERM
+	done
+	agent_stop n1
+	kubelet_off n1
+	agent_start n1
+}
+
 @test "manifests: can be applied, again too, and deleted" {
 	local f
 	for f in install uninstall; do

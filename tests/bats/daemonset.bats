@@ -183,7 +183,7 @@ requests_end() {
 	[[ $output == *daemonset.apps/linnet* ]]
 }
 
-@test "bootstrap: an agent that is not told where the API server is says so, and its node is not ready" {
+@test "bootstrap: an agent that finds no API server says so, and its node is not ready" {
 	daemonset_prepare n1 linnet a
 	daemonset_start n1 a
 	wait_until 30 says n1 a '10\.96\.0\.1'
@@ -196,9 +196,8 @@ requests_end() {
 	daemonset_stop n1 a
 }
 
-@test "bootstrap: nodes that are told where it is get ready, and the configuration is written last" {
-	kc -n kube-system patch configmap linnet --type merge \
-		-p '{"data": {"kubernetes-service-host": "172.31.0.1"}}'
+@test "bootstrap: nodes that a kubelet has connected to it get ready, and the configuration is written last" {
+	each kubelet_on 172.31.0.1:6443
 	each late_start
 	each daemonset_prepare linnet b
 	each daemonset_start b

@@ -333,28 +333,6 @@ metric_is() { [ "$(metric "$1")" = "$2" ] || fail "$1 $(metric "$1")"; }
 
 # --- the API server without its Service -----------------------------------------------------------
 
-# agent_in_cluster NODE OPTION...: as in a pod, with a service account and a kubelet's environment, in
-# a mount namespace of its own. The Service's address leads nowhere.
-agent_in_cluster() {
-	local d flags
-	d=$(node_dir "$1")
-	mapfile -t flags < <(agent_flags "$1" | grep -vx -e --kubeconfig -e "$d/kubeconfig")
-	# shellcheck disable=SC2016 # expands inside
-	background "$d/agent.pid" "$d/agent.log" "$(node_cgroup "$1")" "$1" \
-		env KUBERNETES_SERVICE_HOST=192.0.2.1 KUBERNETES_SERVICE_PORT=443 SA="$LNT_DIR/api" LAB="$LNT_RUN" \
-		unshare -m bash -c 'set -e
-			mount -t tmpfs tmpfs /mnt
-			mkdir /mnt/lab && mount --rbind "$LAB" /mnt/lab
-			mkdir /mnt/sa && cp "$SA/ca.crt" "$SA/token" /mnt/sa/
-			mkdir -p /mnt/run/secrets/kubernetes.io/serviceaccount "/mnt$LAB"
-			mount --rbind /mnt/lab "/mnt$LAB"
-			mount --bind /mnt/sa /mnt/run/secrets/kubernetes.io/serviceaccount
-			mount --rbind /mnt/run /run
-			echo 172.31.0.1 kubernetes.default.svc >/mnt/hosts
-			mount --bind /mnt/hosts /etc/hosts
-			exec "$0" "$@"' "$LNT_BUILD/linnetd" "${flags[@]}" "${@:2}"
-}
-
 @test "API server: the agent reaches it by an address of its own, IPv4, IPv6 or a name" {
 	local host seen
 	for host in fd31::1 kubernetes.default.svc 172.31.0.1; do
@@ -367,7 +345,8 @@ agent_in_cluster() {
 		answers host-n1 net tcp n1 30071
 	done
 	agent_stop n1
-	run -1 in_node n1 "$LNT_BUILD/linnetd" --node-name n1 --kubernetes-service-host https://172.31.0.1
+	run -1 in_node n1 "$LNT_BUILD/linnetd" --node-name n1 --kubernetes-service-host https://172.31.0.1 \
+		--run-dir "$(node_dir n1)/run" --bpf-root "$(node_dir n1)/bpf"
 	[[ $output = *"'https://172.31.0.1' is no name and no address"* ]]
 	run -2 "$LNT_BUILD/linnetd" --kubeconfig /nowhere --kubernetes-service-host 172.31.0.1
 	[[ $output = *'names its own API server'* ]]

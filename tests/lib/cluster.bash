@@ -216,6 +216,28 @@ agent_spawn() {
 	background "$d/agent.pid" "$d/agent.log" "$(node_cgroup "$1")" "$1" "$LNT_BUILD/linnetd" "${flags[@]}"
 }
 
+# agent_in_cluster NODE OPTION...: as in a pod, with a service account and a kubelet's environment, in
+# a mount namespace of its own. The Service's address leads nowhere. Does not wait.
+agent_in_cluster() {
+	local d flags
+	d=$(node_dir "$1")
+	mapfile -t flags < <(agent_flags "$1" | grep -vx -e --kubeconfig -e "$d/kubeconfig")
+	# shellcheck disable=SC2016 # expands inside
+	background "$d/agent.pid" "$d/agent.log" "$(node_cgroup "$1")" "$1" \
+		env KUBERNETES_SERVICE_HOST=192.0.2.1 KUBERNETES_SERVICE_PORT=443 SA="$LNT_DIR/api" LAB="$LNT_RUN" \
+		unshare -m bash -c 'set -e
+			mount -t tmpfs tmpfs /mnt
+			mkdir /mnt/lab && mount --rbind "$LAB" /mnt/lab
+			mkdir /mnt/sa && cp "$SA/ca.crt" "$SA/token" /mnt/sa/
+			mkdir -p /mnt/run/secrets/kubernetes.io/serviceaccount "/mnt$LAB"
+			mount --rbind /mnt/lab "/mnt$LAB"
+			mount --bind /mnt/sa /mnt/run/secrets/kubernetes.io/serviceaccount
+			mount --rbind /mnt/run /run
+			echo 172.31.0.1 kubernetes.default.svc >/mnt/hosts
+			mount --bind /mnt/hosts /etc/hosts
+			exec "$0" "$@"' "$LNT_BUILD/linnetd" "${flags[@]}" "${@:2}"
+}
+
 agent_wait() {
 	if ! wait_until "${LNT_AGENT_BOUND:-20}" agent_answers "$1"; then
 		agent_diagnose "$1" >&2
@@ -264,6 +286,15 @@ agent_cleanup() {
 	mapfile -t flags < <(agent_flags "$1")
 	in_node "$1" "$LNT_BUILD/linnetd" --cleanup "${flags[@]}"
 }
+
+# kubelet_on NODE ADDR:PORT: something of the node that stays connected to it.
+kubelet_on() {
+	background "$(node_dir "$1")/kubelet.pid" /dev/null "$(node_cgroup "$1")" "$1" \
+		socat -u "TCP:$2" -
+	wait_until 5 connected_to "$1" "$2"
+}
+connected_to() { in_netns "$1" ss -Htn state established | awk -v to="$2" '$4 == to' | grep -q .; }
+kubelet_off() { end_process "$(node_dir "$1")/kubelet.pid" TERM; }
 
 # --- the whole ----------------------------------------------------------------------------------
 
