@@ -11,6 +11,7 @@
 #include "agent/people.h"
 #include "agent/serving.h"
 #include "datapath/attach.h"
+#include "datapath/takeover.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/netns.h"
@@ -116,7 +117,9 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 	const char *root = a->opt->bpf_root;
 	int r;
 
-	r = lnt_datapath_load(root, cfg, e);
+	r = lnt_takeover_begin(root, lnt_takeover_keeps, e);
+	if (!r)
+		r = lnt_datapath_load(root, cfg, e);
 	if (!r)
 		r = attach_to_node(a, cfg, devices, e);
 	if (!r)
@@ -137,6 +140,9 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 		if (lnt_filter_attach_pod(a->nl, root, ep->host_ifname, ep->host_ifindex, &ep_err))
 			log_warn("container %s: %s", ep->container_id, ep_err.msg);
 	}
+	r = lnt_takeover_end(root, e);
+	if (r)
+		return r;
 	a->drains = lnt_drain_load(root);
 	a->loaded = *cfg;
 	a->devices = *devices;

@@ -4,7 +4,8 @@
  * The maps' ABI: the one header that BPF programs and user space share. Addresses are 16 bytes in
  * network byte order, IPv4 mapped (::ffff:a.b.c.d). Padding is explicit and zero. Each map has one
  * writer, named at its declaration in bpf/maps.h. A change of any layout raises LNT_ABI_VERSION,
- * which is part of the pin path, so that two versions never read each other's entries.
+ * which is part of the pin path, so that two versions never read each other's entries; but for
+ * those that takeover.c carries over, and has to be told if they change.
  */
 #include <linux/in6.h>
 #include <linux/types.h>

@@ -62,7 +62,6 @@ static void skel_destroyp(struct linnet_bpf **skel)
 	linnet_bpf__destroy(*skel);
 }
 
-/* Maps shared with the programs' predecessors are pinned; those with a '.' are libbpf's own. */
 /* A map that is pinned keeps its size. */
 static int keep_size(struct bpf_map *map, const char *path)
 {
@@ -77,6 +76,7 @@ static int keep_size(struct bpf_map *map, const char *path)
 	return bpf_map__set_max_entries(map, info.max_entries);
 }
 
+/* Maps shared with the programs' predecessors are pinned; those with a '.' are libbpf's own. */
 static int pin_maps(struct linnet_bpf *skel, const char *bpf_root, struct lnt_err *e)
 {
 	struct bpf_map *map;

@@ -122,6 +122,47 @@ streams_end() {
 	streams_end
 }
 
+# As another version has it: its own folder. What it has pinned is not of this one.
+becomes_older() {
+	local root=$LNT_DIR/nodes/$1/bpf/linnet dir
+	dir=$(echo "$root"/v*)
+	mv "$dir" "$root/v$((${dir##*/v} - 1))"
+}
+
+# Programs at the node's device and the cgroup, by name.
+attached() {
+	in_netns "$1" bpftool -j net show dev eth0 | jq -r '.[].tc[].name'
+	bpftool -j cgroup show "$(node_cgroup "$1")" | jq -r '.[].name'
+}
+
+# ids NODE KIND: of the links or maps that are pinned, by name.
+ids() {
+	local f
+	for f in "$LNT_DIR/nodes/$1"/bpf/linnet/v*/"$2"s/*; do
+		echo "${f##*/} $(bpftool -j "$2" show pinned "$f" | jq .id)"
+	done
+}
+
+@test "upgrade: from a version with other maps no connection breaks, and nothing of it stays" {
+	local n before links flows
+	before=$(attached n1)
+	links=$(ids n1 link)
+	flows=$(ids n1 map | grep -E '^(flows|state) ')
+	streams_start
+	for n in n1 n2; do
+		agent_stop $n
+		becomes_older $n
+		agent_start $n
+		[ "$(ls "$LNT_DIR/nodes/$n/bpf/linnet" | wc -l)" = 1 ]
+	done
+	streams_end
+	all_as_before
+	diff <(echo "$before") <(attached n1)
+	diff <(echo "$links") <(ids n1 link)
+	diff <(echo "$flows") <(ids n1 map | grep -E '^(flows|state) ')
+	[ "$(ids n1 map | grep -c .)" -gt 10 ]
+}
+
 @test "dead agent: a pod can still be removed, and its record goes when the agent returns" {
 	pod_add n1 lab/leaving
 	agent_kill n1
