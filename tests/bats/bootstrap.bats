@@ -3,6 +3,7 @@
 # The first nodes of a cluster: what linnetd says of its node at the API server, what it may do there
 # (the double allows no more than manifests/rbac.yaml does), and that the manifests can be applied.
 load ../lib/bats
+load ../lib/ctl
 
 TAINT=node.linnet.io/agent-not-ready
 
@@ -95,10 +96,9 @@ rbac() { "$LNT_TOP/tests/apiserver/fault" "$LNT_DIR/api" rbac | jq -r ".$1[]"; }
 	wait_until 10 taints_are n2 ''
 }
 
-agent_uses() { [ "$(linnetctl "$1" status -o json | jq -r .agent.apiServer)" = "$2" ]; }
-linnetctl() { "$LNT_BUILD/linnetctl" --run-dir "$(node_dir "$1")/run" --bpf-root "$(node_dir "$1")/bpf" "${@:2}"; }
+agent_uses() { [ "$(ctl "$1" status -o json | jq -r .agent.apiServer)" = "$2" ]; }
 watches_are_open() {
-	linnetctl "$1" status -o json | jq -e '[.agent.watches[] | select(.state != "absent")] | all(.state == "open")'
+	ctl "$1" status -o json | jq -e '[.agent.watches[] | select(.state != "absent")] | all(.state == "open")'
 }
 
 @test "API server: found at the end of a connection of the node's, where nobody said where it is" {

@@ -3,18 +3,10 @@
 # Documentation of linnetctl: what it tells to type works, and what it shows is what is shown. The
 # commands are the indented lines with a "$"; what follows in the block is what the command prints.
 load ../lib/bats
+load ../lib/ctl
 
 setup_file() {
-	cluster_sweep
-	cluster_network 2
-	kc apply -f "$LNT_TOP/manifests/crds" >/dev/null
-	agent_start n1
-	agent_start n2
-	namespace_add red team=red
-	namespace_add blue team=blue
-	pod_add n1 red/server app=server
-	pod_add n1 red/near role=client
-	pod_add n2 blue/far role=client
+	ctl_bed
 	pod_add n1 kube-system/coredns k8s-app=kube-dns
 	kc apply -f - >/dev/null <<-EOF
 		apiVersion: v1

@@ -3,18 +3,10 @@
 # linnetctl for a user: what is dropped and why. red/server and red/near live on n1, blue/far on n2;
 # all answer on ports 80 and 81.
 load ../lib/bats
+load ../lib/ctl
 
 setup_file() {
-	cluster_sweep
-	cluster_network 2
-	kc apply -f "$LNT_TOP/manifests/crds" >/dev/null
-	agent_start n1
-	agent_start n2
-	namespace_add red team=red
-	namespace_add blue team=blue
-	serving n1 red/server app=server
-	serving n1 red/near role=client
-	serving n2 blue/far role=client
+	ctl_bed
 }
 
 teardown_file() { end; }
@@ -26,15 +18,6 @@ teardown() {
 	done
 	no_policies
 	kc delete cnp --all >/dev/null
-}
-
-serving() {
-	pod_create "$@"
-	pod_run "$2" 80 81
-}
-
-ctl() { # ctl NODE ARGUMENT...
-	in_node "$1" "$LNT_BUILD/linnetctl" --run-dir "$(node_dir "$1")/run" "${@:2}"
 }
 
 # monitor NAME NODE [OPTION...]: from when this returns, what it prints is in $LNT_DIR/NAME.monitor.

@@ -3,18 +3,10 @@
 # linnetctl for a user: what a node has, and whether it is well. red/server and red/near live on n1,
 # blue/far on n2; all answer on ports 80 and 81. (monitor and policy: explain.bats)
 load ../lib/bats
+load ../lib/ctl
 
 setup_file() {
-	cluster_sweep
-	cluster_network 2
-	kc apply -f "$LNT_TOP/manifests/crds" >/dev/null
-	agent_start n1
-	agent_start n2
-	namespace_add red team=red
-	namespace_add blue team=blue
-	serving n1 red/server app=server
-	serving n1 red/near role=client
-	serving n2 blue/far role=client
+	ctl_bed
 }
 
 teardown_file() { end; }
@@ -23,15 +15,6 @@ teardown() {
 	is_alive "$LNT_DIR/api.pid" || return 0
 	no_policies
 	kc -n red delete services --all >/dev/null
-}
-
-serving() {
-	pod_create "$@"
-	pod_run "$2" 80 81
-}
-
-ctl() { # ctl NODE ARGUMENT...
-	in_node "$1" "$LNT_BUILD/linnetctl" --run-dir "$(node_dir "$1")/run" "${@:2}"
 }
 
 # json NODE FILTER ARGUMENT...: its one document, which has to be JSON for more than jq.
@@ -461,6 +444,6 @@ has_services() { [ "$(json n1 '.services | length' service list -n many)" = "$1"
 	agent_spawn n1
 	wait_until 5 problems_are n1 not-ready
 	run -1 ctl n1 status
-	[[ $output == *'not ready, version '*'API server     not synced; '* ]]
+	[[ $output == *'not ready, version '*'API server     https://'*', not synced; '* ]]
 	[[ $output == *'not-ready: the agent is not ready: waiting for the API server'* ]]
 }
