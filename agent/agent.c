@@ -117,9 +117,7 @@ static int load_programs(struct lnt_agent *a, const struct lnt_config *cfg,
 	const char *root = a->opt->bpf_root;
 	int r;
 
-	r = lnt_takeover_begin(root, lnt_takeover_keeps, e);
-	if (!r)
-		r = lnt_datapath_load(root, cfg, e);
+	r = lnt_datapath_load(root, cfg, e);
 	if (!r)
 		r = attach_to_node(a, cfg, devices, e);
 	if (!r)
@@ -751,7 +749,9 @@ static int start(struct lnt_agent *a, struct lnt_err *e)
 
 	if (mkdir(a->opt->run_dir, 0755) && errno != EEXIST)
 		return lnt_err_sys(e, -errno, "make %s", a->opt->run_dir);
-	if ((r = lnt_bpffs_ensure(a->opt->bpf_root, e)) || (r = lnt_nl_open(-1, e, &a->nl)) ||
+	if ((r = lnt_bpffs_ensure(a->opt->bpf_root, e)) ||
+		(r = lnt_takeover_begin(a->opt->bpf_root, lnt_takeover_keeps, e)) ||
+		(r = lnt_nl_open(-1, e, &a->nl)) ||
 		(r = lnt_registry_load(&a->registry, a->opt->run_dir, e)) ||
 		(r = start_kube(a, e)) || (r = lnt_serving_open(a, e)) ||
 		(r = lnt_people_open(a, e)) ||

@@ -135,6 +135,8 @@ attached() {
 	bpftool -j cgroup show "$(node_cgroup "$1")" | jq -r '.[].name'
 }
 
+attaches() { attached "$1" | grep -qx "$2"; }
+
 # ids NODE KIND: of the links or maps that are pinned, by name.
 ids() {
 	local f
@@ -145,6 +147,21 @@ ids() {
 
 @test "upgrade: from a version with other maps no connection breaks, and nothing of it stays" {
 	local n before links flows
+	# A backend that is the node itself: to_node is there for its answers.
+	apply <<-EOF
+		apiVersion: v1
+		kind: Service
+		metadata: {name: itself, namespace: lab}
+		spec: {type: NodePort, ports: [{port: 80, targetPort: 7000}]}
+		---
+		apiVersion: discovery.k8s.io/v1
+		kind: EndpointSlice
+		metadata: {name: itself-1, namespace: lab, labels: {kubernetes.io/service-name: itself}}
+		addressType: IPv4
+		ports: [{port: 7000}]
+		endpoints: [{addresses: [172.31.0.11], conditions: {ready: true}}]
+	EOF
+	wait_until 5 attaches n1 to_node
 	before=$(attached n1)
 	links=$(ids n1 link)
 	flows=$(ids n1 map | grep -E '^(flows|state) ')
