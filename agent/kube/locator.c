@@ -207,7 +207,7 @@ static void look(struct lnt_locator *l)
 	l->looking = true;
 	l->n_peers = l->n_asked = 0;
 	r = lnt_locator_peers(l->peers, &l->n_peers);
-	if (r)
+	if (r && !l->in_vain)
 		log_warn("look for the API server among this node's connections: %s", strerror(-r));
 	fill(l);
 }
