@@ -444,6 +444,6 @@ has_services() { [ "$(json n1 '.services | length' service list -n many)" = "$1"
 	agent_spawn n1
 	wait_until 5 problems_are n1 not-ready
 	run -1 ctl n1 status
-	[[ $output == *'not ready, version '*'API server     https://'*', not synced; '* ]]
+	[[ $output == *'not ready, version '*'API server     https://172.31.0.1:6443, not synced; '* ]]
 	[[ $output == *'not-ready: the agent is not ready: waiting for the API server'* ]]
 }
